@@ -1,0 +1,60 @@
+import { Fields } from "./fields.ts"
+import { BunhouseError } from "./errors.ts"
+import { SOURCE_BYTES_MAX } from "./limits.ts"
+import { checkName } from "./names.ts"
+
+/** The kind of a function decides how it is called by default. */
+export const FUNCTION_KINDS = ["async", "sync"] as const
+export type FunctionKind = (typeof FUNCTION_KINDS)[number]
+
+/** Where an env runs a function: on its event loop, or on a thread. */
+export const PLACES = ["loop", "thread"] as const
+export type Place = (typeof PLACES)[number]
+
+/** What a daemon knows of a function without its code. */
+export interface FunctionInfo {
+  readonly env: string
+  readonly name: string
+  readonly kind: FunctionKind
+  readonly run: Place
+  /** Hash of code and calling facts: equal versions behave alike. */
+  readonly version: string
+}
+
+/** A function as it is sent: the code is an ES module whose default export is the function. */
+export interface FunctionSpec extends Omit<FunctionInfo, "version"> {
+  readonly code: string
+}
+
+/** Reads a function that a client sends. Throws INVALID_ARGUMENT or PAYLOAD_TOO_LARGE. */
+export function readFunctionSpec(env: string, name: string, input: unknown): FunctionSpec {
+  checkName("env", env)
+  checkName("function", name)
+  const fields = new Fields(`the function ${JSON.stringify(`${env}/${name}`)}`, input)
+  const spec: FunctionSpec = {
+    env,
+    name,
+    kind: fields.oneOf("kind", FUNCTION_KINDS),
+    run: fields.oneOf("run", PLACES),
+    code: fields.text("code"),
+  }
+  fields.done()
+  checkCodeSize(spec)
+  return spec
+}
+
+export function checkCodeSize(spec: FunctionSpec): void {
+  const bytes = Buffer.byteLength(spec.code)
+  if (bytes <= SOURCE_BYTES_MAX) return
+  throw new BunhouseError(
+    "PAYLOAD_TOO_LARGE",
+    `the code of ${spec.env}/${spec.name} takes ${bytes} bytes, over the limit of ${SOURCE_BYTES_MAX}`,
+  )
+}
+
+/** The version of a function: the same code, kind and place give the same version on every machine. */
+export function versionOf(spec: FunctionSpec): string {
+  const hash = new Bun.CryptoHasher("sha256")
+  hash.update(`${spec.kind}\n${spec.run}\n${spec.code}`)
+  return hash.digest("hex").slice(0, 16)
+}

@@ -1,0 +1,37 @@
+/** Paths, headers and media types of the daemon's HTTP face. docs/protocol.md has the requests in full. */
+
+/** Media type of a batch of frames. */
+export const FRAMES_TYPE = "application/vnd.bunhouse.frames"
+/** Media type of one encoded payload, outside of a frame. */
+export const PAYLOAD_TYPE = "application/msgpack"
+export const JSON_TYPE = "application/json"
+
+/** Optional request header; a value other than PROTOCOL_VERSION is refused with 426. */
+export const PROTOCOL_HEADER = "bunhouse-protocol"
+/** Optional request header: the deadline of a call in milliseconds. */
+export const TIMEOUT_HEADER = "bunhouse-timeout-ms"
+
+export const paths = {
+  /** Liveness, without a token: 200 as long as the process answers. */
+  health: "/health",
+  /** 200 when calls are accepted, 503 with the reason otherwise. */
+  ready: "/ready",
+  connect: "/v1/connect",
+  /** One batch with one call in, one batch with its reply out; what a blocking call uses. */
+  frames: "/v1/frames",
+  status: "/v1/status",
+  shutdown: "/v1/shutdown",
+  envs: "/v1/envs",
+  functions: "/v1/functions",
+  env: (env: string) => `/v1/envs/${encodeURIComponent(env)}`,
+  envRestart: (env: string) => `/v1/envs/${encodeURIComponent(env)}/restart`,
+  function: (env: string, fn: string) =>
+    `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}`,
+  call: (env: string, fn: string) =>
+    `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}/call`,
+} as const
+
+/** Standard body of an error answer: `{"error": ErrorRecord}`. */
+export interface ErrorBody {
+  readonly error: unknown
+}

@@ -1,0 +1,95 @@
+/**
+ * Every bound of the system, in one place, with the relations between them asserted at load.
+ * A queue, map, retry or wait that has no bound here is a defect.
+ *
+ * Units stand last in the names. Who enforces a bound is said beside it.
+ */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Largest message handed to the embedded broker (its `max_payload`). An outside cluster may allow less. */
+export const BROKER_MESSAGE_BYTES_MAX = 8 * MIB
+
+/** Largest encoded arguments or result of one call. The client checks before sending, the daemon again. */
+export const PAYLOAD_BYTES_MAX = 7 * MIB
+
+/** Optional metadata of one frame (a caller's own call id, later tracing). The frame reader enforces it. */
+export const EXTRA_BYTES_MAX = 4 * KIB
+
+/** A batch is closed and sent once it holds this much; a single larger frame travels alone. */
+export const BATCH_BYTES_TARGET = 256 * KIB
+
+/** Source text of one function. Client and daemon enforce it. */
+export const SOURCE_BYTES_MAX = 6 * MIB
+
+/** UTF-8 bytes of a name of an env or a function. */
+export const NAME_BYTES_MAX = 200
+
+/** Nesting of one value; deeper is refused with its path. */
+export const VALUE_DEPTH_MAX = 128
+
+/** Digits (base 16) of one BigInt; more is refused, because decoding is not linear in the length. */
+export const BIGINT_HEX_DIGITS_MAX = 16 * KIB
+
+/** Nesting of the encoded bytes: one level of a value takes at most three levels of msgpack. */
+export const ENCODED_DEPTH_MAX = 3 * VALUE_DEPTH_MAX + 8
+
+/** Deadline of a call that names none. 0 as an option means no deadline. */
+export const CALL_TIMEOUT_MS_DEFAULT = 5 * 60_000
+
+/** Longest deadline that fits the frame header. */
+export const CALL_TIMEOUT_MS_MAX = 0xffff_ffff
+
+/** The caller's own patience beyond the deadline before it settles a call without the daemon. */
+export const DEADLINE_GRACE_MS = 1_000
+
+/** Calls in flight of one daemon: the size of the slot space in a daemon call id. */
+export const CALLS_IN_FLIGHT_MAX = 1 << 20
+
+/** Deploy: an env must be up and the function loaded within this time. */
+export const DEPLOY_TIMEOUT_MS_DEFAULT = 30_000
+
+/** An env process must report ready within this time after its start. */
+export const ENV_START_TIMEOUT_MS = 10_000
+
+/** Defaults of one env; each can be set in its spec. */
+export const ENV_CONCURRENCY_DEFAULT = 16_384
+export const ENV_THREADS_MAX_DEFAULT = 64
+export const ENV_QUEUE_DEFAULT = 65_536
+
+/** Bytes of calls waiting in the daemon for one env. */
+export const ENV_QUEUE_BYTES_MAX = 256 * MIB
+
+/** Crashes within the window after which an env is failed instead of restarted. */
+export const ENV_CRASHES_MAX = 5
+export const ENV_CRASH_WINDOW_MS = 60_000
+
+/** HTTP request body and WebSocket message, daemon side. */
+export const BODY_BYTES_MAX = 16 * MIB
+
+/** Bytes a slow caller may leave unread before its connection is closed. */
+export const UNREAD_BYTES_MAX = 64 * MIB
+
+/** Time the daemon gives running calls when it is told to stop. */
+export const DRAIN_MS_MAX = 10_000
+
+/** How long a call waits for a broker that is away before it is refused. */
+export const BROKER_WAIT_MS_MAX = 5_000
+
+/** How long a client looks for a daemon that was there a moment ago (a restart). */
+export const RECONNECT_MS_MAX = 5_000
+
+function assertRelation(holds: boolean, relation: string): void {
+  if (!holds) throw new Error(`limits.ts contradicts itself: expected ${relation}`)
+}
+
+assertRelation(
+  PAYLOAD_BYTES_MAX + EXTRA_BYTES_MAX + KIB <= BROKER_MESSAGE_BYTES_MAX,
+  "a frame with the largest payload to fit one broker message",
+)
+assertRelation(BATCH_BYTES_TARGET <= BROKER_MESSAGE_BYTES_MAX, "a batch to fit one broker message")
+assertRelation(BODY_BYTES_MAX >= BROKER_MESSAGE_BYTES_MAX, "an HTTP body to hold any frame")
+assertRelation(SOURCE_BYTES_MAX * 2 <= BODY_BYTES_MAX, "a deploy to fit an HTTP body when escaped")
+assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed one whole message")
+assertRelation(ENV_START_TIMEOUT_MS < DEPLOY_TIMEOUT_MS_DEFAULT, "an env to start within a deploy")

@@ -1,0 +1,45 @@
+import type { EnvSpec } from "./env-spec.ts"
+import type { FunctionInfo } from "./function-spec.ts"
+
+/** What `here.status()`, `GET /v1/status` and `bunhouse status --json` answer. */
+export interface DaemonStatus {
+  readonly version: string
+  readonly protocol: number
+  readonly pid: number
+  readonly url: string
+  readonly home: string
+  readonly startedAt: string
+  readonly rssBytes: number
+  readonly state: "running" | "draining"
+  readonly broker: BrokerStatus
+  readonly callers: number
+  readonly callsInFlight: number
+  readonly envs: readonly EnvStatus[]
+}
+
+export interface BrokerStatus {
+  readonly kind: "embedded" | "external"
+  readonly connected: boolean
+  readonly server: string
+  readonly version: string
+  readonly pid?: number
+}
+
+/** Life of an env, as a user sees it. */
+export type EnvState =
+  "stopped" | "starting" | "ready" | "waiting to restart" | "failed" | "draining"
+
+export interface EnvStatus {
+  readonly name: string
+  readonly state: EnvState
+  readonly spec: EnvSpec
+  readonly pid?: number
+  readonly startedAt?: string
+  readonly rssBytes?: number
+  readonly crashes: number
+  /** Why the env is failed or waits to restart. */
+  readonly reason?: string
+  readonly running: number
+  readonly queued: number
+  readonly functions: readonly FunctionInfo[]
+}
