@@ -1,0 +1,118 @@
+import type { FunctionNode } from "./parse.ts"
+import type { SourceFile } from "./source-file.ts"
+import type { FunctionText } from "./text.ts"
+
+/**
+ * Which functions of a source file are the function value at hand.
+ *
+ * The value's text is what Bun made of the file: types gone, enums and constants written out, dead branches dropped.
+ * To compare like with like, the file is transpiled once more, with a parameter put in front of every candidate that
+ * tells where it stands in the output. A candidate matches where its output, without that parameter, is the value's
+ * text to the letter. A guess by name or shape was rejected: two arrow functions in one line, or a file that was
+ * edited since it was loaded, would pass.
+ */
+export function matching(
+  file: SourceFile,
+  candidates: readonly FunctionNode[],
+  value: FunctionText,
+): readonly FunctionNode[] {
+  const likely = candidates.filter((node) => mayBe(node, value.node))
+  if (likely.length === 0) return []
+  const prefix = unusedPrefix(file.text)
+  const marked = mark(file.text, likely, prefix)
+  const transpiler = new Bun.Transpiler({ loader: file.dialect, ...AS_BUN_RUNS })
+  const { output, places } = unmark(normal(transpiler.transformSync(marked)), prefix)
+  const text = normal(value.code)
+  const bracket = text.indexOf("(", (value.node.id?.end ?? value.start) - value.start)
+  return likely.filter((_, index) => {
+    const place = places.get(index)
+    if (place === undefined) return false
+    const start = place - bracket - 1
+    return output.startsWith(text, start) && ENDED.test(output.slice(start + text.length))
+  })
+}
+
+/** Without what depends on the way to the text: CommonJS is indented, and a run of Bun writes "node:fs" for "fs". */
+function normal(code: string): string {
+  return code.replaceAll(/\n[ \t]+/g, "\n").replaceAll(/\b(import|require)\("node:/g, '$1("')
+}
+
+/** What `Bun.Transpiler` does on its own, and a run of Bun does not, is undone here. */
+const AS_BUN_RUNS = {
+  target: "bun",
+  inline: true,
+  define: {
+    "process.env.NODE_ENV": "process.env.NODE_ENV",
+    "process.browser": "process.browser",
+  },
+} as const
+
+// `(x) => x` is no match for `(x) => x + 1`. Comments tell the names of enum members that were written out.
+const ENDED = /^(?: \/\*.*?\*\/)* ?(?:[),;\]}\n]|$)/
+
+/**
+ * What stands before the text that is compared, or tells one form from another: `async` before an arrow function,
+ * `function` before what would otherwise be a method.
+ */
+function mayBe(candidate: FunctionNode, value: FunctionNode): boolean {
+  return (
+    candidate.async === value.async &&
+    candidate.generator === value.generator &&
+    candidate.id?.name === value.id?.name
+  )
+}
+
+function unusedPrefix(text: string): string {
+  let prefix = "mark_"
+  while (text.includes(prefix)) prefix += "_"
+  return prefix
+}
+
+function mark(text: string, nodes: readonly FunctionNode[], prefix: string): string {
+  const inserts = nodes.flatMap((node, index) => insertsFor(text, node, `${prefix}${index}`))
+  let marked = text
+  // From the end, so that the offsets before stay right.
+  for (const { at, insert } of inserts.toSorted((a, b) => b.at - a.at)) {
+    marked = marked.slice(0, at) + insert + marked.slice(at)
+  }
+  return marked
+}
+
+interface Insert {
+  readonly at: number
+  readonly insert: string
+}
+
+/** Where a comment hides the bracket, the mark gets lost and nothing matches. */
+function insertsFor(text: string, node: FunctionNode, name: string): readonly Insert[] {
+  const [first] = node.params
+  if (first === undefined) {
+    const bracket = text.indexOf("(", (node.typeParameters ?? node.id)?.end ?? node.start)
+    return [{ at: bracket + 1, insert: name }]
+  }
+  if (text.slice(node.start, first.start).includes("(")) {
+    return [{ at: first.start, insert: `${name}, ` }]
+  }
+  return [
+    { at: first.start, insert: `(${name}, ` },
+    { at: first.end, insert: ")" },
+  ]
+}
+
+interface Unmarked {
+  readonly output: string
+  /** Where each mark stood: right after the bracket that opens the parameters. */
+  readonly places: ReadonlyMap<number, number>
+}
+
+function unmark(marked: string, prefix: string): Unmarked {
+  const places = new Map<number, number>()
+  let output = ""
+  let from = 0
+  for (const found of marked.matchAll(new RegExp(`${prefix}(\\d+)(?:, )?`, "g"))) {
+    output += marked.slice(from, found.index)
+    places.set(Number(found[1]), output.length)
+    from = found.index + found[0].length
+  }
+  return { output: output + marked.slice(from), places }
+}

@@ -1,0 +1,55 @@
+import { extname } from "node:path"
+import { SOURCE_BYTES_MAX } from "../../protocol/limits.ts"
+import { type ParseOptions, type Parsed, parse } from "./parse.ts"
+import { type Scopes, scopesOf } from "./scope.ts"
+
+/** A file of the program that sends, parsed and analysed. */
+export interface SourceFile extends Parsed {
+  readonly path: string
+  readonly dialect: ParseOptions["dialect"]
+  readonly scopes: Scopes
+}
+
+/** Undefined for what is no JavaScript or TypeScript, or too large. Throws where there is no such file. */
+export async function readSourceFile(path: string): Promise<SourceFile | undefined> {
+  const dialect = DIALECTS.get(extname(path))
+  const file = Bun.file(path)
+  if (dialect === undefined || file.size > SOURCE_BYTES_MAX) return undefined
+  const text = await file.text()
+  const known = last?.path === path && last.text === text ? last.analysed.deref() : undefined
+  if (known !== undefined) return known
+  const analysed = analyse(path, dialect, text)
+  last = { path, text, analysed: new WeakRef(analysed) }
+  return analysed
+}
+
+// Programs send several functions from one file, and a large file takes tens of milliseconds. One file, held weakly:
+// syntax trees are large, and most programs send nothing after they have started.
+let last:
+  | {
+      readonly path: string
+      readonly text: string
+      readonly analysed: WeakRef<Promise<SourceFile>>
+    }
+  | undefined
+
+async function analyse(
+  path: string,
+  dialect: SourceFile["dialect"],
+  text: string,
+): Promise<SourceFile> {
+  const parsed = await parse(text, { dialect })
+  return { ...parsed, path, dialect, scopes: await scopesOf(parsed) }
+}
+
+/** As Bun loads them. */
+const DIALECTS: ReadonlyMap<string, SourceFile["dialect"]> = new Map([
+  [".ts", "ts"],
+  [".mts", "ts"],
+  [".cts", "ts"],
+  [".tsx", "tsx"],
+  [".js", "jsx"],
+  [".mjs", "jsx"],
+  [".cjs", "jsx"],
+  [".jsx", "jsx"],
+])
