@@ -47,8 +47,9 @@ export const DEADLINE_GRACE_MS = 1_000
 /** Calls in flight of one daemon: the size of the slot space in a daemon call id. */
 export const CALLS_IN_FLIGHT_MAX = 1 << 20
 
-/** Deploy: an env must be up and the function loaded within this time. */
+/** Deploy: the top-level code of a function must end within this time, unless the request says otherwise. */
 export const DEPLOY_TIMEOUT_MS_DEFAULT = 30_000
+export const DEPLOY_TIMEOUT_MS_MAX = 600_000
 
 /** An env process must report ready within this time after its start. */
 export const ENV_START_TIMEOUT_MS = 10_000
@@ -57,6 +58,9 @@ export const ENV_START_TIMEOUT_MS = 10_000
 export const ENV_CONCURRENCY_DEFAULT = 16_384
 export const ENV_THREADS_MAX_DEFAULT = 64
 export const ENV_QUEUE_DEFAULT = 65_536
+
+/** How long an env process keeps a thread that has nothing to do. */
+export const THREAD_IDLE_MS = 10_000
 
 /** Bytes of calls waiting in the daemon for one env. */
 export const ENV_QUEUE_BYTES_MAX = 256 * MIB
@@ -77,6 +81,48 @@ export const DRAIN_MS_MAX = 10_000
 /** How long a call waits for a broker that is away before it is refused. */
 export const BROKER_WAIT_MS_MAX = 5_000
 
+/** The embedded broker must be ready within this time after its start. */
+export const BROKER_START_TIMEOUT_MS = 5_000
+
+/** Time the embedded broker gets to end by itself before it is killed. */
+export const BROKER_STOP_MS_MAX = 2_000
+
+/** A broker that served this long was well: its crash counts as the first one. */
+export const BROKER_HEALTHY_MS = 1_000
+
+/** Crashes in a row, none of them after a healthy time, after which the broker is failed instead of restarted. */
+export const BROKER_CRASHES_MAX = 30
+
+/** Longest wait before a restart of the broker. The first restart waits for nothing. */
+export const BROKER_RESTART_WAIT_MS_MAX = 2_000
+
+/** Bytes that the broker holds for one connection that does not read (its `max_pending`); then it is cut off. */
+export const BROKER_UNREAD_BYTES_MAX = 256 * MIB
+
+/** Connections to the embedded broker, and subscriptions of one of them. */
+export const BROKER_CONNECTIONS_MAX = 4_096
+export const BROKER_SUBSCRIPTIONS_MAX = 16_384
+
+/** The embedded broker's log file begins anew at this size. */
+export const BROKER_LOG_BYTES_MAX = 4 * MIB
+
+/** One operation on the store, reading all records included. */
+export const STORE_TIMEOUT_MS = 10_000
+
+/** A release archive of nats-server (8 MiB in 2026), and what is waited for while it is fetched. */
+export const ARCHIVE_BYTES_MAX = 64 * MIB
+export const FETCH_CONNECT_MS_MAX = 5_000
+export const FETCH_STALL_MS_MAX = 15_000
+
+/** One run of `apt-get` while the distribution's package is fetched. */
+export const PACKAGE_FETCH_MS_MAX = 120_000
+
+/** A client's connection must be open within this time: a frozen daemon is connected to, but does not answer. */
+export const CONNECT_TIMEOUT_MS = 5_000
+
+/** How long a client waits for the answer to a request that is no call. */
+export const CONTROL_TIMEOUT_MS = 60_000
+
 /** How long a client looks for a daemon that was there a moment ago (a restart). */
 export const RECONNECT_MS_MAX = 5_000
 
@@ -89,7 +135,18 @@ assertRelation(
   "a frame with the largest payload to fit one broker message",
 )
 assertRelation(BATCH_BYTES_TARGET <= BROKER_MESSAGE_BYTES_MAX, "a batch to fit one broker message")
+assertRelation(
+  BROKER_UNREAD_BYTES_MAX >= 2 * BROKER_MESSAGE_BYTES_MAX,
+  "the broker to hold a message while another one is read",
+)
+assertRelation(
+  BROKER_RESTART_WAIT_MS_MAX < BROKER_WAIT_MS_MAX,
+  "a call to outlast the wait before a restart of the broker",
+)
 assertRelation(BODY_BYTES_MAX >= BROKER_MESSAGE_BYTES_MAX, "an HTTP body to hold any frame")
 assertRelation(SOURCE_BYTES_MAX * 2 <= BODY_BYTES_MAX, "a deploy to fit an HTTP body when escaped")
 assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed one whole message")
-assertRelation(ENV_START_TIMEOUT_MS < DEPLOY_TIMEOUT_MS_DEFAULT, "an env to start within a deploy")
+assertRelation(
+  ENV_START_TIMEOUT_MS + DEPLOY_TIMEOUT_MS_DEFAULT + STORE_TIMEOUT_MS < CONTROL_TIMEOUT_MS,
+  "a client to wait for a deploy that starts an env",
+)

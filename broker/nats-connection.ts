@@ -1,0 +1,270 @@
+import { errors, type Msg, type NatsConnection, type ServerInfo, type Status } from "nats"
+import { now } from "../protocol/deadlines.ts"
+import { asBunhouseError, BunhouseError } from "../protocol/errors.ts"
+import type { BrokerConnection, BrokerMessage, BrokerSubscription, Unlisten } from "./connection.ts"
+
+/**
+ * A `BrokerConnection` made of the NATS client library's connection. The contract, and the invariants cited here, are
+ * connection.ts's.
+ */
+export class NatsBrokerConnection implements BrokerConnection {
+  readonly inner: InnerConnection
+  readonly #nats: NatsConnection
+  readonly #outage: Outage
+  readonly #waiting = new Set<(error: BunhouseError) => void>()
+  readonly #disconnectListeners = new Set<() => void>()
+  readonly #reconnectListeners = new Set<() => void>()
+  readonly #errorListeners = new Set<(error: BunhouseError) => void>()
+  #info: ServerInfo | undefined
+  #isConnected = true
+  #closing: Promise<void> | undefined
+
+  constructor(nats: NatsConnection, outage: Outage) {
+    this.#nats = nats
+    this.#outage = outage
+    this.inner = { nats, untilLost: (start) => this.#untilLost(start) }
+    void this.#follow() // Never rejects, and ends with the connection.
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
+  }
+
+  get maxMessageBytes(): number {
+    return this.#serverInfo?.max_payload ?? 0
+  }
+
+  get serverVersion(): string {
+    return this.#serverInfo?.version ?? "unknown"
+  }
+
+  publish(subject: string, bytes: Uint8Array, reply?: string): void {
+    this.#check(subject, bytes)
+    this.#nats.publish(subject, bytes, reply === undefined ? undefined : { reply })
+  }
+
+  subscribe(
+    subject: string,
+    onMessage: (bytes: Uint8Array, message: BrokerMessage) => void,
+  ): BrokerSubscription {
+    if (this.#closing !== undefined) throw new BunhouseError("CANCELLED", CLOSED)
+    const subscription = this.#nats.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return // A refusal: `#follow` is told of it too.
+        this.#guard(`handling a message on ${subject}`, () =>
+          onMessage(message.data, new Received(message)),
+        )
+      },
+    })
+    return { unsubscribe: () => subscription.unsubscribe() }
+  }
+
+  async request(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    this.#check(subject, bytes)
+    const timeout = Math.max(1, Math.ceil(timeoutMs))
+    try {
+      const answer = await this.#untilLost(() => this.#nats.request(subject, bytes, { timeout }))
+      return answer.data
+    } catch (error) {
+      throw requestError(error, subject, timeout)
+    }
+  }
+
+  onDisconnect(listener: () => void): Unlisten {
+    return listen(this.#disconnectListeners, listener)
+  }
+
+  onReconnect(listener: () => void): Unlisten {
+    return listen(this.#reconnectListeners, listener)
+  }
+
+  onError(listener: (error: BunhouseError) => void): Unlisten {
+    return listen(this.#errorListeners, listener)
+  }
+
+  async flush(): Promise<void> {
+    try {
+      await this.#untilLost(() => this.#nats.flush())
+    } catch (error) {
+      throw asBunhouseError(error, "flushing the connection to the broker")
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#nats.close()
+    this.#lose("CANCELLED", CLOSED)
+    await this.#closing
+  }
+
+  /** Kept while the library has none, which is when it reconnects. */
+  get #serverInfo(): ServerInfo | undefined {
+    this.#info = this.#nats.info ?? this.#info
+    return this.#info
+  }
+
+  #check(subject: string, bytes: Uint8Array): void {
+    if (!this.#isConnected) throw away()
+    const max = this.maxMessageBytes
+    if (bytes.length <= max) return
+    const message = `a message of ${bytes.length} bytes on ${subject} is over the broker's limit of ${max}`
+    throw new BunhouseError("PAYLOAD_TOO_LARGE", message)
+  }
+
+  async #untilLost<T>(start: () => Promise<T>): Promise<T> {
+    if (!this.#isConnected) throw away()
+    const { promise: lost, reject } = Promise.withResolvers<never>()
+    this.#waiting.add(reject)
+    try {
+      return await Promise.race([start(), lost])
+    } finally {
+      this.#waiting.delete(reject)
+    }
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.#nats.status()) this.#heed(status)
+  }
+
+  #heed(status: Status): void {
+    switch (status.type) {
+      case "disconnect":
+      case "staleConnection":
+        return this.#lose("BROKER_LOST", "the connection to the broker was lost")
+      case "reconnect":
+        this.#isConnected = true
+        return this.#tell(this.#reconnectListeners)
+      case "close":
+        if (this.#closing !== undefined) return
+        this.#lose("BROKER_LOST", "the connection to the broker was lost")
+        return this.#report(new BunhouseError("BROKER_LOST", "the broker's client has given up"))
+      case "error":
+        return this.#report(statusError(status.error))
+      case "ldm":
+        return this.#report(
+          new BunhouseError("UNAVAILABLE", `the broker at ${status.server} is about to stop`),
+        )
+      case "reconnecting":
+      case "forceReconnect":
+      case "update":
+      case "ping":
+      case "slowConsumer":
+        return
+      default:
+        status satisfies never
+    }
+  }
+
+  #lose(code: "BROKER_LOST" | "CANCELLED", message: string): void {
+    if (!this.#isConnected) return
+    this.#isConnected = false
+    this.#outage.since = now()
+    for (const reject of this.#waiting) reject(new BunhouseError(code, message)) // B2
+    this.#tell(this.#disconnectListeners)
+  }
+
+  #tell(listeners: ReadonlySet<() => void>): void {
+    for (const listener of listeners) this.#guard("a listener of the broker connection", listener)
+  }
+
+  /** Runs code that is not ours (B3). */
+  #guard(what: string, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#report(asBunhouseError(error, what))
+    }
+  }
+
+  #report(error: BunhouseError): void {
+    if (this.#errorListeners.size === 0) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+    for (const listener of this.#errorListeners) listener(error)
+  }
+}
+
+const CLOSED = "the connection to the broker was closed"
+
+/** For store.ts only: the library's connection, and what ends waiting for it when the broker goes away (B2). */
+export function innerConnection(connection: BrokerConnection): InnerConnection {
+  if (connection instanceof NatsBrokerConnection) return connection.inner
+  throw new BunhouseError("INTERNAL", "expected a connection made by connectBroker")
+}
+
+export interface InnerConnection {
+  readonly nats: NatsConnection
+  readonly untilLost: <T>(start: () => Promise<T>) => Promise<T>
+}
+
+/** Since when the broker has been away, on the monotonic clock. */
+export interface Outage {
+  since: number
+}
+
+/** Decodes what is asked for only: of most messages nobody reads more than the bytes. */
+class Received implements BrokerMessage {
+  readonly #message: Msg
+
+  constructor(message: Msg) {
+    this.#message = message
+  }
+
+  get subject(): string {
+    return this.#message.subject
+  }
+
+  get reply(): string | undefined {
+    const { reply } = this.#message
+    return reply === undefined || reply === "" ? undefined : reply
+  }
+
+  get noResponders(): boolean {
+    return this.#message.data.length === 0 && this.#message.headers?.code === 503
+  }
+}
+
+function listen<T>(listeners: Set<T>, listener: T): Unlisten {
+  listeners.add(listener)
+  return () => void listeners.delete(listener)
+}
+
+function away(): BunhouseError {
+  return new BunhouseError("UNAVAILABLE", "there is no connection to the broker at the moment")
+}
+
+function requestError(error: unknown, subject: string, timeoutMs: number): BunhouseError {
+  // The library wraps what the server said into an error of its own.
+  const cause = error instanceof errors.RequestError ? (error.cause ?? error) : error
+  if (cause instanceof BunhouseError) return cause
+  if (cause instanceof errors.TimeoutError) {
+    return new BunhouseError(
+      "DEADLINE_EXCEEDED",
+      `no answer on ${subject} within ${timeoutMs} ms`,
+      { cause },
+    )
+  }
+  if (cause instanceof errors.NoRespondersError) {
+    return new BunhouseError("UNAVAILABLE", `nobody listens on ${subject}`, { cause })
+  }
+  return cause instanceof errors.PermissionViolationError
+    ? statusError(cause)
+    : asBunhouseError(cause, `a request on ${subject}`)
+}
+
+function statusError(error: Error): BunhouseError {
+  if (error instanceof errors.PermissionViolationError) {
+    const doing = error.operation === "publish" ? "publish to" : "subscribe to"
+    const message = `the broker does not allow this user to ${doing} ${error.subject}`
+    return new BunhouseError("PERMISSION_DENIED", message, { cause: error })
+  }
+  if (
+    error instanceof errors.AuthorizationError ||
+    error instanceof errors.UserAuthenticationExpiredError
+  ) {
+    const message = `the broker refuses the credentials: ${error.message}`
+    return new BunhouseError("UNAUTHENTICATED", message, { cause: error })
+  }
+  return asBunhouseError(error, "the broker connection")
+}

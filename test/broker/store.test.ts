@@ -1,0 +1,273 @@
+import { describe, expect, test } from "bun:test"
+import { jetstreamManager } from "@nats-io/jetstream"
+import { Kvm } from "@nats-io/kv"
+import { Objm } from "@nats-io/obj"
+import type { BrokerConnection } from "../../broker/connection.ts"
+import { innerConnection } from "../../broker/nats-connection.ts"
+import { openStore, type Store } from "../../broker/store.ts"
+import { nameToken } from "../../protocol/names.ts"
+import { startBroker } from "../support/broker.ts"
+import { caught } from "../support/caught.ts"
+import { temporaryFolder } from "../support/folder.ts"
+import { until } from "../support/until.ts"
+
+async function open(connection: BrokerConnection, space = "space1"): Promise<[Store, string[]]> {
+  const problems: string[] = []
+  const store = await openStore(connection, { space, problem: (line) => void problems.push(line) })
+  return [store, problems]
+}
+
+const NAMES = ["ml", "Großes Modell", "a.b.*.>", "__proto__", "🐇", "x".repeat(200)]
+
+describe("store.envs", () => {
+  test("gives back what was put, by the real names", async () => {
+    await using stack = await startBroker()
+    const [store, problems] = await open(await stack.connect())
+    expect(await store.envs.all()).toEqual(new Map())
+    for (const name of NAMES) await store.envs.put(name, { of: name, list: [1, null, "ü"] })
+    await store.envs.put("ml", "the last one counts")
+    const expected = new Map<string, unknown>(
+      NAMES.map((name) => [name, { of: name, list: [1, null, "ü"] }]),
+    )
+    expected.set("ml", "the last one counts")
+    expect(await store.envs.all()).toEqual(expected)
+    expect(problems).toEqual([])
+  })
+
+  test("forgets what was deleted, and what was never there", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const [store, problems] = await open(connection)
+    await store.envs.put("a", 1)
+    await store.envs.put("b", 2)
+    await store.envs.delete("a")
+    await store.envs.delete("never there")
+    expect(await store.envs.all()).toEqual(new Map([["b", 2]]))
+    // The marks of the deletions are swept by reading; what is put afterwards stays.
+    await store.envs.put("a", 3)
+    expect(await store.envs.all()).toEqual(
+      new Map([
+        ["b", 2],
+        ["a", 3],
+      ]),
+    )
+    await store.envs.delete("a")
+    await store.envs.delete("b")
+    expect(await store.envs.all()).toEqual(new Map())
+    expect(problems).toEqual([])
+    const { streams } = await jetstreamManager(innerConnection(connection).nats)
+    expect((await streams.info("KV_bunhouse-space1-envs")).state.messages).toBe(0)
+  })
+})
+
+describe("store.functions", () => {
+  test("keeps functions of one name in two envs apart", async () => {
+    await using stack = await startBroker()
+    const [store] = await open(await stack.connect())
+    for (const env of NAMES) {
+      for (const name of NAMES) await store.functions.put(env, name, { env, name })
+    }
+    await store.functions.delete("ml", "🐇")
+    const expected = NAMES.flatMap((env) => NAMES.map((name) => `${env}/${name}`))
+    const found = (await store.functions.all()).map((record) => Bun.inspect(record))
+    expect(found).toHaveLength(expected.length - 1)
+    expect(found).not.toContain(Bun.inspect({ env: "ml", name: "🐇" }))
+    expect(found).toContain(Bun.inspect({ env: "🐇", name: "ml" }))
+  })
+
+  test("reads 10,000 records in well under a second", async () => {
+    await using stack = await startBroker()
+    const [store] = await open(await stack.connect())
+    const count = 10_000
+    const record = { kind: "async", run: "loop", version: "0123456789abcdef" }
+    for (let i = 0; i < count; i += 500) {
+      const names = Array.from({ length: 500 }, (_, k) => `fn ${i + k}`)
+      await Promise.all(names.map((name) => store.functions.put("ml", name, { name, ...record })))
+    }
+    const startedAt = performance.now()
+    const records = await store.functions.all()
+    const tookMs = performance.now() - startedAt
+    expect(records).toHaveLength(count)
+    expect(new Set(records.map((found) => Bun.inspect(found))).size).toBe(count)
+    expect(tookMs).toBeLessThan(1_000)
+  }, 30_000)
+})
+
+describe("store.code", () => {
+  test("gives back text of any size, and undefined for what is not there", async () => {
+    await using stack = await startBroker()
+    const [store] = await open(await stack.connect())
+    const texts = ["", "export default () => 'ü🐇'", "x".repeat(6 * 1024 * 1024)]
+    for (const [index, text] of texts.entries()) {
+      await store.code.put(`v${index}`, text)
+      expect((await store.code.get(`v${index}`)) === text).toBe(true)
+    }
+    expect(await store.code.get("v9")).toBeUndefined()
+    await store.code.put("v1", "again")
+    expect(await store.code.get("v1")).toBe("again")
+  })
+
+  for (const damage of ["is missing", "was changed"]) {
+    test(`leaves out code of which a part ${damage}, says so, and takes it again`, async () => {
+      await using stack = await startBroker()
+      const connection = await stack.connect()
+      const [store, problems] = await open(connection)
+      const text = "x".repeat(1_000_000)
+      await store.code.put("v1", text)
+      const { nats } = innerConnection(connection)
+      const bucket = "bunhouse-space1-code"
+      const info = await (await new Objm(nats).open(bucket)).info("v1")
+      const chunks = `$O.${bucket}.C.${info?.nuid ?? ""}`
+      const { streams } = await jetstreamManager(nats)
+      await streams.purge(`OBJ_${bucket}`, { filter: chunks, keep: 3 })
+      if (damage === "was changed") {
+        for (let i = 3; i < (info?.chunks ?? 0); i++) nats.publish(chunks, "y".repeat(131_072))
+        await nats.flush()
+      }
+      expect(await store.code.get("v1")).toBeUndefined()
+      expect(problems).toEqual(["the code v1 in the store is damaged and left out"])
+      await store.code.put("v1", text)
+      expect((await store.code.get("v1")) === text).toBe(true)
+    })
+  }
+
+  test("may be put and read many times at once", async () => {
+    await using stack = await startBroker()
+    const [store, problems] = await open(await stack.connect())
+    const text = "x".repeat(300_000)
+    await store.code.put("v1", text)
+    const work = Array.from({ length: 20 }, async (_, i) => {
+      await store.code.put("v1", i % 2 === 0 ? text : "another")
+      const found = await store.code.get("v1")
+      expect(found === text || found === "another").toBe(true)
+    })
+    await Promise.all(work)
+    expect(problems).toEqual([])
+  })
+})
+
+describe("reading", () => {
+  test("leaves no consumer behind in the broker", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const [store] = await open(connection)
+    await store.envs.put("ml", 1)
+    await store.code.put("v1", "code")
+    for (let i = 0; i < 3; i++) {
+      await store.envs.all()
+      await store.functions.all()
+      await store.code.get("v1")
+    }
+    const { consumers, streams } = await jetstreamManager(innerConnection(connection).nats)
+    const names = await streams.names().next()
+    expect(names).toHaveLength(3)
+    for (const name of names) expect(await consumers.list(name).next()).toEqual([])
+  })
+})
+
+describe("a record that cannot be read", () => {
+  test("is left out and reported; the others are read", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const [store, problems] = await open(connection)
+    await store.envs.put("good", 1)
+    const kv = await new Kvm(innerConnection(connection).nats).open("bunhouse-space1-envs")
+    const bad: [key: string, text: string][] = [
+      [nameToken("truncated"), '{"names":["trunc'],
+      [nameToken("empty"), ""],
+      [nameToken("list"), "[]"],
+      [nameToken("unnamed"), '{"value":1}'],
+      [nameToken("other"), '{"names":["good"],"value":2}'],
+      [`${nameToken("two")}.${nameToken("names")}`, '{"names":["two"],"value":2}'],
+      ["foreign/key", '{"names":["good"],"value":2}'],
+    ]
+    for (const [key, text] of bad) await kv.put(key, text)
+    await store.envs.put("also good", 3)
+    expect(await store.envs.all()).toEqual(
+      new Map([
+        ["good", 1],
+        ["also good", 3],
+      ]),
+    )
+    expect(problems).toHaveLength(bad.length)
+    for (const [index, [key]] of bad.entries()) {
+      expect(problems[index]).toStartWith(`the record ${key} in bunhouse-space1-envs is left out: `)
+    }
+  })
+})
+
+describe("the store", () => {
+  test("is kept when the broker is stopped and started again", async () => {
+    using folder = temporaryFolder()
+    {
+      await using stack = await startBroker({ folder: folder.path })
+      const [store] = await open(await stack.connect())
+      await store.envs.put("ml", 1)
+      await store.functions.put("ml", "train", 2)
+      await store.code.put("v1", "code")
+    }
+    await using stack = await startBroker({ folder: folder.path })
+    const [store, problems] = await open(await stack.connect())
+    expect(await store.envs.all()).toEqual(new Map([["ml", 1]]))
+    expect(await store.functions.all()).toEqual([2])
+    expect(await store.code.get("v1")).toBe("code")
+    expect(problems).toEqual([])
+  })
+
+  test("is kept when the broker is killed: all that was acknowledged, and no deletion undone", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const [store] = await open(connection)
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 20; i++) await store.envs.put(`env ${i}`, round)
+      for (let i = 0; i < 20; i += 2) await store.envs.delete(`env ${i}`)
+      await store.code.put(`v${round}`, `code ${round}`)
+      stack.kill()
+      await until(() => !connection.isConnected, "the loss to be seen")
+      await until(() => connection.isConnected, "the connection to be back")
+      const kept = Array.from({ length: 10 }, (_, i) => [`env ${2 * i + 1}`, round] as const)
+      expect(await store.envs.all()).toEqual(new Map(kept))
+      expect(await store.code.get(`v${round}`)).toBe(`code ${round}`)
+    }
+  })
+
+  test("keeps spaces apart", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const [[one], [other]] = [await open(connection, "one"), await open(connection, "other")]
+    await one.envs.put("ml", 1)
+    await one.code.put("v1", "code")
+    expect(await other.envs.all()).toEqual(new Map())
+    expect(await other.code.get("v1")).toBeUndefined()
+  })
+
+  test("fails at once while the broker is away, and when it goes away", async () => {
+    await using stack = await startBroker({ restartWaitMs: () => 60_000 })
+    const connection = await stack.connect()
+    const [store] = await open(connection)
+    process.kill(stack.broker.pid ?? 0, "SIGSTOP")
+    const pending = [
+      caught(store.envs.put("ml", 1)),
+      caught(store.functions.all()),
+      caught(store.code.put("v1", "code")),
+      caught(store.code.get("v1")),
+    ]
+    const killedAt = performance.now()
+    stack.kill()
+    await until(() => !connection.isConnected, "the loss to be seen")
+    pending.push(caught(store.envs.delete("ml")), caught(open(connection)))
+    for (const error of await Promise.all(pending)) {
+      expect(error).toMatchObject({ code: "UNAVAILABLE", ran: "no" })
+    }
+    expect(performance.now() - killedAt).toBeLessThan(1_000)
+  })
+
+  test("says so when the broker has no JetStream for this user", async () => {
+    await using stack = await startBroker()
+    const env = await stack.connect("env")
+    env.onError(() => {})
+    const error = await caught(open(env))
+    expect(error).toMatchObject({ code: "UNAVAILABLE" })
+    expect(error.message).toStartWith("opening ")
+  })
+})
