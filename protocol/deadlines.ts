@@ -57,6 +57,9 @@ export interface Clock {
   after(ms: number, callback: () => void): void
 }
 
+/** The engine takes a longer wait for one of a millisecond, and deadlines may be longer than this. */
+const TIMER_MS_MAX = 0x7fff_ffff
+
 const SYSTEM_CLOCK: Clock = {
   now,
   after: (ms, callback) => void setTimeout(callback, ms).unref(),
@@ -109,19 +112,25 @@ export class Deadlines<T extends Timed<T>> {
   }
 
   #arm(list: TimedList<T>, ms: number): void {
-    this.#clock.after(Math.max(1, Math.ceil(ms)), () => this.#fire(list))
+    // A list whose timer fires too early is armed again.
+    const waitMs = Math.min(Math.max(1, Math.ceil(ms)), TIMER_MS_MAX)
+    this.#clock.after(waitMs, () => this.#fire(list))
   }
 
   #fire(list: TimedList<T>): void {
     const time = this.#clock.now()
     // Entries of one list may differ in timeout by the rounding, so a due one may stand behind one that is not:
     // it is found when the one before it is due (D2).
-    for (let entry = list.first; entry !== undefined && entry.dueAt <= time; entry = list.first) {
-      this.remove(entry)
-      this.#onDue(entry)
+    try {
+      for (let entry = list.first; entry !== undefined && entry.dueAt <= time; entry = list.first) {
+        this.remove(entry)
+        this.#onDue(entry)
+      }
+    } finally {
+      // Also after an `onDue` that threw: the entries behind it must not be lost (D2).
+      if (list.first === undefined) this.#lists.delete(list.key)
+      else this.#arm(list, list.first.dueAt - time)
     }
-    if (list.first === undefined) this.#lists.delete(list.key)
-    else this.#arm(list, list.first.dueAt - time)
   }
 }
 

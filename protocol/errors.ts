@@ -68,11 +68,11 @@ export class BunhouseError extends Error {
   override readonly name = "BunhouseError"
   readonly code: ErrorCode
   readonly ran: Ran
-  readonly env?: string
-  readonly function?: string
-  readonly callId?: string
-  readonly path?: string
-  readonly retryAfterMs?: number
+  declare readonly env?: string
+  declare readonly function?: string
+  declare readonly callId?: string
+  declare readonly path?: string
+  declare readonly retryAfterMs?: number
 
   constructor(code: ErrorCode, message: string, options: BunhouseErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined)
@@ -120,15 +120,37 @@ export function fromErrorRecord(record: unknown): BunhouseError {
     ...(typeof given["function"] === "string" && { function: given["function"] }),
     ...(typeof callId === "string" && { callId }),
     ...(typeof path === "string" && { path }),
-    ...(typeof retryAfterMs === "number" && { retryAfterMs }),
+    ...(isDuration(retryAfterMs) && { retryAfterMs }),
   })
+}
+
+/** A platform error as the payload of an error frame. */
+export function encodeErrorRecord(error: BunhouseError): Uint8Array<ArrayBuffer> {
+  return Buffer.from(JSON.stringify(toErrorRecord(error)))
+}
+
+export function decodeErrorRecord(bytes: Uint8Array): BunhouseError {
+  try {
+    return fromErrorRecord(JSON.parse(Buffer.from(bytes).toString()))
+  } catch {
+    return fromErrorRecord(undefined)
+  }
 }
 
 /** The error itself when it is ours, otherwise INTERNAL with it as the cause. */
 export function asBunhouseError(error: unknown, doing: string): BunhouseError {
   if (error instanceof BunhouseError) return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new BunhouseError("INTERNAL", `${doing} failed: ${reason}`, { cause: error })
+  return new BunhouseError("INTERNAL", `${doing} failed: ${reasonOf(error)}`, { cause: error })
+}
+
+/** What an error says; whatever was thrown can be asked. */
+function reasonOf(error: unknown): string {
+  try {
+    const reason: unknown = error instanceof Error ? error.message : error
+    return String(reason)
+  } catch {
+    return "for a reason that cannot be read"
+  }
 }
 
 function isErrorCode(value: unknown): value is ErrorCode {
@@ -137,6 +159,10 @@ function isErrorCode(value: unknown): value is ErrorCode {
 
 function isRan(value: unknown): value is Ran {
   return value === "no" || value === "yes" || value === "maybe"
+}
+
+function isDuration(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -38,10 +38,10 @@ export class Fields {
     throw this.#refusal(key, `one of ${allowed.map((a) => JSON.stringify(a)).join(", ")}`, value)
   }
 
-  /** A whole number within bounds, or `otherwise` where the field is absent. */
-  integer(key: string, min: number, max: number, otherwise: number): number {
+  /** A whole number within bounds, or `otherwise` where the field is absent; without it, the field must be there. */
+  integer(key: string, min: number, max: number, otherwise?: number): number {
     const value = this.#take(key)
-    if (value === undefined) return otherwise
+    if (value === undefined && otherwise !== undefined) return otherwise
     if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
       return value
     }
@@ -53,6 +53,22 @@ export class Fields {
     const value = this.#take(key)
     if (value === undefined) return undefined
     return read(new Fields(`${this.#what}: ${key}`, value))
+  }
+
+  /** An object that must be there. */
+  required<T>(key: string, read: (fields: Fields) => T): T {
+    return read(new Fields(`${this.#what}: ${key}`, this.#take(key)))
+  }
+
+  flag(key: string): boolean {
+    const value = this.#take(key)
+    if (typeof value === "boolean") return value
+    throw this.#refusal(key, "true or false", value)
+  }
+
+  /** Whatever stands there, for a reader of its own. */
+  unknown(key: string): unknown {
+    return this.#take(key)
   }
 
   list(key: string): readonly unknown[] {
@@ -68,7 +84,7 @@ export class Fields {
       const known = [...this.#read].join(", ")
       throw new BunhouseError(
         "INVALID_ARGUMENT",
-        `${this.#what} has the unknown field ${JSON.stringify(key)} (known: ${known})`,
+        `${this.#what} has the unknown field ${show(key)} (known: ${known})`,
       )
     }
   }

@@ -30,6 +30,9 @@ export const FrameFlag = {
   thrown: 4,
 } as const
 
+/** Id of an error frame that is about the connection, not about a call. */
+export const CONNECTION_ID = 0xffff_ffff
+
 export const HEADER_BYTES = 24
 export const BATCH_PREFIX_BYTES = 4
 const MAGIC_0 = 0x62
@@ -47,7 +50,7 @@ export interface FrameHeader {
   readonly id: number
   /** call, bind: number that stands for env and function on this hop. */
   readonly target: number
-  /** call: time left until the deadline, 0 for none. reply, error: microseconds that the function ran. */
+  /** call: time left until the deadline, 0 for none. */
   readonly timeoutMs: number
   /** Number that the daemon gave the call; with the daemon's boot id it is the public call id. */
   readonly serial: number
@@ -55,10 +58,9 @@ export interface FrameHeader {
 
 /** Collects frames into a batch. One writer per destination. */
 export class FrameWriter {
-  #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
+  #buffer: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES)
   #view = viewOf(this.#buffer)
   #length = BATCH_PREFIX_BYTES
-  #expected = FIRST_BUFFER_BYTES
 
   get isEmpty(): boolean {
     return this.#length === BATCH_PREFIX_BYTES
@@ -79,10 +81,18 @@ export class FrameWriter {
     payload: Uint8Array = EMPTY,
     extra: Uint8Array = EMPTY,
   ): void {
+    // The reader would refuse the whole batch, and with it the calls of others.
+    if (extra.length > EXTRA_BYTES_MAX) throw protocolError("a frame with oversized metadata")
     const start = this.#begin(HEADER_BYTES + extra.length + payload.length)
     this.#header(start, type, flags, extra.length, id, target, timeoutMs, serial)
     if (extra.length > 0) this.#buffer.set(extra, start + HEADER_BYTES)
     this.#buffer.set(payload, start + HEADER_BYTES + extra.length)
+  }
+
+  /** Adds a whole frame as it is. */
+  append(frame: Uint8Array): void {
+    const start = this.#begin(frame.length) // may replace the buffer
+    this.#buffer.set(frame, start)
   }
 
   /** Forwards the reader's current frame under another id, target and time left (F1). */
@@ -117,15 +127,14 @@ export class FrameWriter {
   }
 
   /** The batch; the writer starts a new one. The bytes belong to the caller from here on. */
-  take(): Buffer {
+  take(): Buffer<ArrayBuffer> {
     const batch = this.#buffer.subarray(0, this.#length)
     batch[0] = MAGIC_0
     batch[1] = MAGIC_1
     batch[2] = PROTOCOL_VERSION
     batch[3] = 0
     // The next batch is likely of this size: twice it is room enough, and a burst is forgotten again.
-    this.#expected = Math.max(FIRST_BUFFER_BYTES, Math.min(this.#length * 2, 1 << 20))
-    this.#replace(this.#expected)
+    this.#replace(Math.max(FIRST_BUFFER_BYTES, Math.min(this.#length * 2, 1 << 20)))
     this.#length = BATCH_PREFIX_BYTES
     return batch
   }
@@ -185,10 +194,14 @@ export class FrameReader implements FrameHeader {
 
   /** Checks a whole batch (F2) and stands before its first frame. Returns the number of frames. */
   open(bytes: Uint8Array): number {
-    this.bytes = bytes
-    this.#view = viewOf(bytes)
+    const view = viewOf(bytes)
+    // A batch that is refused leaves a reader without frames, not with those of the batch before it.
+    this.bytes = EMPTY
     this.end = BATCH_PREFIX_BYTES
-    return checkBatch(bytes, this.#view)
+    const count = checkBatch(bytes, view)
+    this.bytes = bytes
+    this.#view = view
+    return count
   }
 
   next(): boolean {
@@ -220,7 +233,8 @@ export class FrameReader implements FrameHeader {
 
   /** A copy of the whole frame, for a queue. */
   copy(): Uint8Array {
-    return this.bytes.slice(this.start, this.end)
+    // `slice` of a Buffer is a view, which would keep the whole batch alive.
+    return new Uint8Array(this.bytes.subarray(this.start, this.end))
   }
 }
 

@@ -43,6 +43,21 @@ export function readFunctionSpec(env: string, name: string, input: unknown): Fun
   return spec
 }
 
+/** Reads what the store or a daemon says of a function. */
+export function readFunctionInfo(input: unknown): FunctionInfo {
+  const fields = new Fields("the record of a function", input)
+  const info: FunctionInfo = {
+    env: fields.text("env"),
+    name: fields.text("name"),
+    kind: fields.oneOf("kind", FUNCTION_KINDS),
+    run: fields.oneOf("run", PLACES),
+    version: fields.text("version"),
+  }
+  checkName("env", info.env)
+  checkName("function", info.name)
+  return info
+}
+
 export function checkCodeSize(spec: FunctionSpec): void {
   const bytes = Buffer.byteLength(spec.code)
   if (bytes <= SOURCE_BYTES_MAX) return

@@ -10,6 +10,8 @@ export interface HomePaths {
   readonly root: string
   /** 0600: the bearer token. */
   readonly token: string
+  /** 0600: names this home among all that share a broker cluster. */
+  readonly space: string
   /** Held locked for the daemon's life; says nothing by its existence. */
   readonly lock: string
   /** 0600: address and identity of the running daemon (`DaemonRecord`). */
@@ -29,6 +31,7 @@ export function homePaths(root: string): HomePaths {
   return {
     root,
     token: join(root, "token"),
+    space: join(root, "space"),
     lock: join(root, "lock.db"),
     daemon: join(root, "daemon.json"),
     broker: join(root, "broker"),
@@ -52,6 +55,11 @@ export interface DaemonRecord {
 
 export const DEFAULT_HOST = "127.0.0.1"
 export const DEFAULT_PORT = 7420
+
+/** A host name or address as it stands in URLs and in the Host header. */
+export function hostInUrl(host: string): string {
+  return host.includes(":") ? `[${host}]` : host
+}
 
 /** Environment variables, as an object so that only entries read `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>

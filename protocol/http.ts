@@ -8,8 +8,10 @@ export const JSON_TYPE = "application/json"
 
 /** Optional request header; a value other than PROTOCOL_VERSION is refused with 426. */
 export const PROTOCOL_HEADER = "bunhouse-protocol"
-/** Optional request header: the deadline of a call in milliseconds. */
+/** Optional request header, in milliseconds: the deadline of a call, or of a function's top-level code when it is sent. */
 export const TIMEOUT_HEADER = "bunhouse-timeout-ms"
+/** Answer to a call with an encoded payload: `value` or `thrown`. */
+export const OUTCOME_HEADER = "bunhouse-outcome"
 
 export const paths = {
   /** Liveness, without a token: 200 as long as the process answers. */

@@ -10,10 +10,11 @@ import { NAME_BYTES_MAX } from "./limits.ts"
  * N3. Two different names have different tokens.
  */
 
-// C0 and C1 controls, DEL, line and paragraph separators, bidi overrides: they forge log lines. `/` separates
+// C0 and C1 controls, DEL, line and paragraph separators, bidi controls: they forge log lines. `/` separates
 // the two parts of "env/function".
-// oxlint-disable-next-line no-control-regex
-const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069/]/u
+const FORBIDDEN = /[\p{Cc}\u2028\u2029\p{Bidi_Control}/]/u
+const FORGING = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu
+const SHOWN_LENGTH_MAX = 60
 const PLAIN = /^[a-z0-9][a-z0-9_-]{0,31}$/
 
 /** Throws INVALID_ARGUMENT unless `name` may be the name of an env or a function. */
@@ -36,8 +37,7 @@ function whyNotAName(name: unknown): string | undefined {
   if (!name.isWellFormed()) return "it is not well-formed Unicode"
   const found = FORBIDDEN.exec(name)
   if (found === null) return undefined
-  const codePoint = found[0].codePointAt(0) ?? 0
-  return `it contains U+${codePoint.toString(16).toUpperCase().padStart(4, "0")} at position ${found.index}`
+  return `it contains U+${hex(found[0]).toUpperCase()} at position ${found.index}`
 }
 
 /** The token that stands for a name in subjects, keys and paths (N2, N3). Readable where the name is simple. */
@@ -63,7 +63,14 @@ function article(what: string): string {
   return what === "env" ? "an env" : `a ${what}`
 }
 
+/** A refused name is shown in a log line as well (N1). */
 function shown(name: unknown): string {
-  const text = typeof name === "string" ? JSON.stringify(name) : String(name)
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+  if (typeof name !== "string") return `a name of type ${typeof name}`
+  const text = JSON.stringify(name.slice(0, SHOWN_LENGTH_MAX))
+  const safe = text.replace(FORGING, (char) => `\\u${hex(char)}`)
+  return name.length > SHOWN_LENGTH_MAX ? `${safe}...` : safe
+}
+
+function hex(char: string): string {
+  return (char.codePointAt(0) ?? 0).toString(16).padStart(4, "0")
 }

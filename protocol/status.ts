@@ -12,7 +12,6 @@ export interface DaemonStatus {
   readonly rssBytes: number
   readonly state: "running" | "draining"
   readonly broker: BrokerStatus
-  readonly callers: number
   readonly callsInFlight: number
   readonly envs: readonly EnvStatus[]
 }

@@ -34,8 +34,8 @@ const indexByPrototype = new Map<unknown, number>([
 ])
 
 /** The special for a binary value, undefined for any other object. */
-export function binaryIndexOf(value: object): Special | undefined {
-  const index = indexByPrototype.get(Object.getPrototypeOf(value))
+export function lowerBinary(value: object, prototype: unknown): Special | undefined {
+  const index = indexByPrototype.get(prototype)
   if (index === undefined) return undefined
   return new Special(SpecialKind.binary, index, bytesOf(value as ArrayBuffer | View))
 }
@@ -47,7 +47,7 @@ export function toBinary(index: unknown, bytes: unknown): unknown {
   const owned = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
   if (index === ARRAY_BUFFER) return owned
   const View = typeof index === "number" ? VIEWS[index] : undefined
-  if (View === undefined) throw new RangeError(`unknown kind of binary value ${String(index)}`)
+  if (View === undefined) throw new RangeError("a binary value of an unknown kind")
   return new View(owned as ArrayBuffer)
 }
 

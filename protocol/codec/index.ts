@@ -1,8 +1,10 @@
 import { asBunhouseError, BunhouseError } from "../errors.ts"
 import { PAYLOAD_BYTES_MAX } from "../limits.ts"
-import { isPlainScalar, lower } from "./lower.ts"
+import { lower, type Root } from "./lower.ts"
 import { raiseDirectly, raiseWithReferences } from "./raise.ts"
+import { isPlainScalar } from "./scalar.ts"
 import { scan } from "./scan.ts"
+import { summaryOf } from "./summary.ts"
 import { packAfter } from "./wire.ts"
 
 /**
@@ -26,16 +28,26 @@ export function encodeArgs(args: readonly unknown[]): Uint8Array {
   for (const arg of args) {
     if (!isPlainScalar(arg)) return encodeLowered(args, "args")
   }
-  return checkSize(seal(PLAIN, packAfter(1, args)), "the arguments take")
+  return pack(PLAIN, args, "args")
 }
 
-/** Encodes one result or streamed item; `ran` is what a refusal says about the function. */
+/** Encodes one result or streamed item; a refusal says that the function ran. */
 export function encodeResult(value: unknown): Uint8Array {
-  if (isPlainScalar(value)) return checkSize(seal(PLAIN, packAfter(1, value)), "the result takes")
   try {
-    return encodeLowered(value, "result")
+    return isPlainScalar(value) ? pack(PLAIN, value, "result") : encodeLowered(value, "result")
   } catch (error) {
     throw afterRunning(error)
+  }
+}
+
+/**
+ * Encodes what a function threw. This never fails: what cannot travel is replaced by what can be said of it.
+ */
+export function encodeThrown(thrown: unknown): Uint8Array {
+  try {
+    return encodeLowered(thrown, "thrown")
+  } catch {
+    return encodeLowered(summaryOf(thrown), "thrown")
   }
 }
 
@@ -52,47 +64,51 @@ export function decodePayload(bytes: Uint8Array, start = 0, end = bytes.length):
     if (encoding === PLAIN) return raiseDirectly(bytes, start + 1, end)
     if (encoding === WITH_REFERENCES) return raiseWithReferences(bytes, start + 1, end)
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = cause instanceof Error ? cause.message.slice(0, REASON_LENGTH_MAX) : "no reason"
     throw new BunhouseError("PROTOCOL_ERROR", `a payload cannot be read: ${reason}`, { cause })
   }
   throw new BunhouseError("PROTOCOL_ERROR", `a payload of the unknown encoding ${String(encoding)}`)
 }
 
+const REASON_LENGTH_MAX = 200
+
 /** Decodes arguments: as `decodePayload`, and they must be an array. */
 export function decodeArgs(bytes: Uint8Array, start: number, end: number): unknown[] {
   const args = decodePayload(bytes, start, end)
-  if (Array.isArray(args)) return args
+  // Arguments are spread into a call, which a list of a thousand million holes would not survive.
+  if (Array.isArray(args) && args.length <= end - start) return args
   throw new BunhouseError("PROTOCOL_ERROR", "the arguments of a call are not a list")
 }
 
-/**
- * Encodes what a function threw. This never fails: what cannot travel is replaced by what can be said of it.
- */
-export function encodeThrown(thrown: unknown): Uint8Array {
-  try {
-    return encodeLowered(thrown, "thrown")
-  } catch {
-    return encodeLowered(summary(thrown), "thrown")
-  }
-}
-
-function encodeLowered(value: unknown, root: "args" | "result" | "thrown"): Uint8Array {
+function encodeLowered(value: unknown, root: Root): Uint8Array {
   const lowered = lower(value, root)
-  const bytes = seal(lowered.hasReferences ? WITH_REFERENCES : PLAIN, packAfter(1, lowered.value))
-  return checkSize(bytes, root === "args" ? "the arguments take" : `the ${root} value takes`)
+  return pack(lowered.hasReferences ? WITH_REFERENCES : PLAIN, lowered.value, root)
 }
 
-function seal(encoding: number, bytes: Buffer): Uint8Array {
+function pack(encoding: number, value: unknown, root: Root): Uint8Array {
+  const bytes = packed(value, root)
   bytes[0] = encoding
-  return bytes
-}
-
-function checkSize(bytes: Uint8Array, what: string): Uint8Array {
   if (bytes.length <= PAYLOAD_BYTES_MAX) return bytes
   throw new BunhouseError(
     "PAYLOAD_TOO_LARGE",
-    `${what} ${bytes.length} bytes, over the limit of ${PAYLOAD_BYTES_MAX}`,
+    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${PAYLOAD_BYTES_MAX}`,
   )
+}
+
+const WHAT = {
+  args: "the arguments take",
+  result: "the result takes",
+  thrown: "the thrown value takes",
+} as const satisfies Record<Root, string>
+
+function packed(value: unknown, root: Root): Buffer {
+  try {
+    return packAfter(1, value)
+  } catch (cause) {
+    // Lowering has read all of it, so memory is short, or a getter answered differently this time.
+    const message = `${root} cannot be sent: it failed while it was packed`
+    throw new BunhouseError("VALUE_NOT_SENDABLE", message, { path: root, cause })
+  }
 }
 
 function afterRunning(error: unknown): BunhouseError {
@@ -102,26 +118,4 @@ function afterRunning(error: unknown): BunhouseError {
     cause,
     ...(path !== undefined && { path }),
   })
-}
-
-const SUMMARY_TEXT_LENGTH_MAX = 64 * 1024
-
-/** Name, message and stack of an error, or a description of anything else, as plain text. */
-function summary(thrown: unknown): Error {
-  try {
-    if (Error.isError(thrown)) {
-      const { name, message, stack } = thrown
-      const error = new Error(text(message))
-      error.name = text(name)
-      error.stack = text(stack)
-      return error
-    }
-    return new Error(`a value that cannot be sent was thrown: ${text(Bun.inspect(thrown))}`)
-  } catch {
-    return new Error("a value was thrown that cannot be sent, nor described")
-  }
-}
-
-function text(value: unknown): string {
-  return String(value).slice(0, SUMMARY_TEXT_LENGTH_MAX)
 }

@@ -1,5 +1,7 @@
+import { BIGINT_HEX_DIGITS_MAX } from "../limits.ts"
 import { toBinary } from "./binary.ts"
 import { buildError, completeError } from "./error-value.ts"
+import { toUtf16 } from "./scalar.ts"
 import { Special, SpecialKind, unpackWith } from "./wire.ts"
 
 /**
@@ -10,7 +12,8 @@ import { Special, SpecialKind, unpackWith } from "./wire.ts"
  * reference can point at a container that is still being filled.
  *
  * The bytes were scanned before (scan.ts): sizes and depth are bounded. Contents are still unknown: whatever does
- * not fit throws RangeError, which `decode` turns into a refusal.
+ * not fit throws RangeError, which `decodePayload` turns into a refusal. Nothing from the wire is made into text or
+ * into a number by conversion: an array in place of text may take for ever to become text.
  */
 
 export function raiseDirectly(bytes: Uint8Array, start: number, end: number): unknown {
@@ -23,7 +26,7 @@ export function raiseWithReferences(bytes: Uint8Array, start: number, end: numbe
 }
 
 function keep(content: unknown): Special {
-  const [kind, ...rest] = list(content)
+  const [kind, ...rest] = list(content) // at most 15 parts (S5)
   return new Special(kind as SpecialKind, ...rest)
 }
 
@@ -43,7 +46,7 @@ function fromContent(content: unknown): unknown {
     case SpecialKind.entries:
       return fillEntries(first === true ? Object.create(null) : {}, pairs(second))
     default:
-      throw new RangeError(`unknown special value ${String(kind)}`)
+      throw unknownSpecial()
   }
 }
 
@@ -71,6 +74,8 @@ function leafFrom(
       return undefined
   }
 }
+
+const ARRAY_LENGTH_MAX = 0xffff_ffff
 
 class Raising {
   readonly #numbered: unknown[] = []
@@ -105,8 +110,8 @@ class Raising {
         return set
       }
       case SpecialKind.error: {
-        const error = this.#number(buildError(first, third, second))
-        return completeError(error, fourth, this.#inPlace(pairs(fifth)))
+        const error = this.#number(buildError(first, this.#text(third), this.#text(second)))
+        return completeError(error, this.#text(fourth), this.#inPlace(pairs(fifth)))
       }
       case SpecialKind.sparseArray:
         return fillSparse(this.#number([]), first, this.#inPlace(pairs(second)))
@@ -120,22 +125,23 @@ class Raising {
   }
 
   #leaf(kind: SpecialKind, first: unknown, second: unknown, third: unknown): unknown {
-    // The source of an expression may itself be a special (UTF-16 text).
-    const leaf = leafFrom(kind, this.#text(first), second, third)
-    if (leaf === undefined) throw new RangeError(`unknown special value ${String(kind)}`)
+    const leaf = leafFrom(kind, this.#text(first), second, this.#text(third))
+    if (leaf === undefined) throw unknownSpecial()
     if (typeof leaf.value === "object") this.#numbered.push(leaf.value)
     return leaf.value
   }
 
+  /** A part that holds no other values: it may be a special itself (UTF-16 text, -0). */
   #text(part: unknown): unknown {
-    return part instanceof Special ? this.#special(part) : part
+    if (!(part instanceof Special)) return part
+    const [kind, first] = part.content
+    return leafFrom(kind, first, undefined, undefined)?.value
   }
 
   #reference(number: unknown): unknown {
-    if (typeof number !== "number" || !(number < this.#numbered.length) || number < 0) {
-      throw new RangeError(`a reference to object ${String(number)}, which is not there`)
-    }
-    return this.#numbered[number]
+    const known = this.#numbered.length
+    if (isIndex(number, known)) return this.#numbered[number]
+    throw new RangeError(`a reference to none of the ${known} objects before it`)
   }
 
   #number<T>(container: T): T {
@@ -150,12 +156,14 @@ function fillMap(map: Map<unknown, unknown>, content: readonly unknown[]): Map<u
 }
 
 function fillSparse(array: unknown[], length: unknown, content: readonly unknown[]): unknown[] {
-  array.length = typeof length === "number" ? length : -1
+  if (!isIndex(length, ARRAY_LENGTH_MAX + 1)) throw new RangeError("a sparse array of no length")
+  // An array that once was this long is kept as a list of its items; otherwise the engine makes room for holes too,
+  // and a message of many empty arrays could take any amount of memory.
+  array.length = ARRAY_LENGTH_MAX
+  array.length = length
   for (let i = 0; i < content.length; i += 2) {
     const index = content[i]
-    if (typeof index !== "number" || !(index >= 0 && index < array.length)) {
-      throw new RangeError("a sparse array with an index outside of it")
-    }
+    if (!isIndex(index, length)) throw new RangeError("a sparse array with an item outside of it")
     array[index] = content[i + 1]
   }
   return array
@@ -163,7 +171,7 @@ function fillSparse(array: unknown[], length: unknown, content: readonly unknown
 
 function fillEntries(object: object, content: readonly unknown[]): object {
   for (let i = 0; i < content.length; i += 2) {
-    Object.defineProperty(object, String(content[i]), {
+    Object.defineProperty(object, textOf(content[i]), {
       value: content[i + 1],
       enumerable: true,
       writable: true,
@@ -174,21 +182,31 @@ function fillEntries(object: object, content: readonly unknown[]): object {
 }
 
 function toBigInt(digits: unknown): bigint {
-  const text = typeof digits === "string" ? digits : ""
+  const text = textOf(digits)
   const negative = text.startsWith("-")
-  const magnitude = BigInt(`0x${negative ? text.slice(1) : text}`)
-  return negative ? -magnitude : magnitude
-}
-
-function toUtf16(bytes: unknown): string {
-  if (!(bytes instanceof Uint8Array)) throw new RangeError("UTF-16 text without bytes")
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf16le")
+  const magnitude = negative ? text.slice(1) : text
+  if (magnitude.length > BIGINT_HEX_DIGITS_MAX) throw new RangeError("a BigInt over the limit")
+  const value = BigInt(`0x${magnitude}`)
+  return negative ? -value : value
 }
 
 function toRegExp(source: unknown, flags: unknown, lastIndex: unknown): RegExp {
-  const regexp = new RegExp(String(source), String(flags))
+  const regexp = new RegExp(textOf(source), textOf(flags))
   if (typeof lastIndex === "number") regexp.lastIndex = lastIndex
   return regexp
+}
+
+function isIndex(value: unknown, end: number): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < end
+}
+
+function textOf(content: unknown): string {
+  if (typeof content !== "string") throw new RangeError("a special value without its text")
+  return content
+}
+
+function unknownSpecial(): RangeError {
+  return new RangeError("a special value of an unknown kind")
 }
 
 function list(content: unknown): unknown[] {

@@ -6,82 +6,60 @@ import { SPECIAL_EXTENSION } from "./wire.ts"
  * Checks encoded bytes before msgpackr sees them, in one pass without allocation.
  *
  * Invariants:
- * S1. After `scan` returns, every length in the bytes is backed by bytes: nothing decoded can be larger than a small
- *     multiple of the input.
+ * S1. After `scan` returns, every length in the bytes is backed by bytes: what is decoded is larger than the input by
+ *     a bounded factor (a hundred, where the bytes are nothing but empty containers).
  * S2. Nesting is at most ENCODED_DEPTH_MAX, so that no decoder recurses without bound.
  * S3. Of msgpack's extensions only `undefined` (0) and our own (1) occur. msgpackr's own ones (records, pointers,
  *     regular expressions, errors, bundled strings) are always live in its decoder and must not be reachable.
  * S4. Keys of maps are strings.
+ * S5. The content of a special is a list of at most 15 parts. Binary data stands only there: elsewhere it would
+ *     arrive as a view of the message, and the walk over references would take it for an object of many keys.
  */
 export function scan(bytes: Uint8Array, start: number, end: number): void {
   let at = start
   let depth = 0
   // How many values are still to come on each level; a map counts 2 per entry and has odd/even to find keys (S4).
   remaining[0] = 1
-  isMap[0] = 0
+  shape[0] = LIST
   while (depth >= 0) {
-    if (remaining[depth] === 0) {
+    const left = (remaining[depth] ?? 0) - 1
+    if (left < 0) {
       depth--
       continue
     }
-    if (at >= end) throw malformed("it ends in the middle of a value")
-    const left = (remaining[depth] ?? 0) - 1
     remaining[depth] = left
+    if (at >= end) throw cutShort()
     const token = bytes[at++] ?? 0
-    if (isMap[depth] === 1 && left % 2 === 1 && !isStringToken(token)) {
+    if (shape[depth] === MAP && left % 2 === 1 && !isStringToken(token)) {
       throw malformed("a key of an object is not text")
     }
     if (token < 0x80 || token >= 0xe0) continue
-    if (token < 0xa0) {
-      const map = token < 0x90 ? 1 : 0
-      depth = enter(depth, (token & 0x0f) << map, map)
-      continue
-    }
-    if (token < 0xc0) {
-      at = skip(at, token & 0x1f, end)
-      continue
-    }
     const fixed = FIXED_BYTES[token] ?? VARIABLE
     if (fixed !== VARIABLE) {
       at = skip(at, fixed, end)
-      continue
-    }
-    switch (token) {
-      case 0xc4:
-      case 0xc5:
-      case 0xc6:
-        at = skipBlob(bytes, at, token - 0xc4, end)
-        break
-      case 0xd9:
-      case 0xda:
-      case 0xdb:
-        at = skipBlob(bytes, at, token - 0xd9, end)
-        break
-      case 0xd4: {
-        const type = bytes[at]
-        if (bytes[at + 1] !== 0) throw malformed("an extension with content of its own")
-        at = skip(at, 2, end)
-        if (type === 0) break
-        if (type !== SPECIAL_EXTENSION)
-          throw malformed(`the extension ${String(type)} is not known`)
-        depth = enter(depth, 1, 0)
-        break
-      }
-      case 0xdc:
-      case 0xdd:
-      case 0xde:
-      case 0xdf: {
-        const wide = token & 1
-        const map = token >= 0xde ? 1 : 0
-        const items = wide === 1 ? u32(bytes, at) : u16(bytes, at)
-        at = skip(at, wide === 1 ? 4 : 2, end)
-        // Every item takes at least one byte (S1); the product cannot overflow a double.
-        if (items * (map + 1) > end - at) throw malformed("it states more items than it has bytes")
-        depth = enter(depth, items * (map + 1), map)
-        break
-      }
-      default:
-        throw malformed(`the byte 0x${token.toString(16)} is not used by this encoding`)
+    } else if (token < 0xa0 || (token >= 0xdc && token <= 0xdf)) {
+      const width = token < 0xa0 ? 0 : token % 2 === 0 ? 2 : 4
+      const count = width === 0 ? token & 0x0f : width === 2 ? u16(bytes, at) : u32(bytes, at)
+      const map = token < 0x90 || token >= 0xde ? MAP : LIST
+      at = skip(at, width, end)
+      depth = enter(depth, map === MAP ? count * 2 : count, map)
+    } else if (isStringToken(token)) {
+      at = skipBlob(bytes, at, token - 0xd9, end)
+    } else if (token >= 0xc4 && token <= 0xc6) {
+      if (shape[depth] !== SPECIAL) throw malformed("binary data stands by itself") // S5
+      at = skipBlob(bytes, at, token - 0xc4, end)
+    } else if (token === 0xd4) {
+      at = skip(at, 2, end)
+      if (bytes[at - 1] !== 0) throw malformed("an extension with content of its own")
+      const type = bytes[at - 2]
+      if (type === 0) continue
+      if (type !== SPECIAL_EXTENSION) throw malformed(`the extension ${type} is not known`)
+      const content = bytes[at] ?? 0
+      at = skip(at, 1, end)
+      if ((content & 0xf0) !== 0x90) throw malformed("a special value is no short list") // S5
+      depth = enter(enter(depth, 0, LIST), content & 0x0f, SPECIAL)
+    } else {
+      throw malformed(`the byte 0x${token.toString(16)} is not used by this encoding`)
     }
   }
   if (at !== end) throw malformed("bytes follow the value")
@@ -89,7 +67,12 @@ export function scan(bytes: Uint8Array, start: number, end: number): void {
 
 // One scan runs at a time and never calls out, so that these can be shared.
 const remaining = new Float64Array(ENCODED_DEPTH_MAX + 2)
-const isMap = new Uint8Array(ENCODED_DEPTH_MAX + 2)
+const shape = new Uint8Array(ENCODED_DEPTH_MAX + 2)
+
+/** Shapes of a level: items, keys and values in turn, or the content of a special. */
+const LIST = 0
+const MAP = 1
+const SPECIAL = 2
 
 /** Bytes that follow a token, where the token alone tells. Single floats and 64-bit integers are never written. */
 const VARIABLE = 0xff
@@ -108,11 +91,12 @@ for (const [token, bytes] of [
 ] as const) {
   FIXED_BYTES[token] = bytes
 }
+for (let length = 0; length < 0x20; length++) FIXED_BYTES[0xa0 + length] = length
 
-function enter(depth: number, items: number, map: number): number {
+function enter(depth: number, items: number, levelShape: number): number {
   if (depth >= ENCODED_DEPTH_MAX) throw malformed("it is nested too deeply")
   remaining[depth + 1] = items
-  isMap[depth + 1] = map
+  shape[depth + 1] = levelShape
   return depth + 1
 }
 
@@ -124,7 +108,7 @@ function skipBlob(bytes: Uint8Array, at: number, width: number, end: number): nu
 
 function skip(at: number, length: number, end: number): number {
   const next = at + length
-  if (next > end) throw malformed("it ends in the middle of a value")
+  if (next > end) throw cutShort()
   return next
 }
 
@@ -138,6 +122,10 @@ function u16(bytes: Uint8Array, at: number): number {
 
 function u32(bytes: Uint8Array, at: number): number {
   return u16(bytes, at) * 0x10000 + u16(bytes, at + 2)
+}
+
+function cutShort(): BunhouseError {
+  return malformed("it ends in the middle of a value")
 }
 
 function malformed(reason: string): BunhouseError {

@@ -61,9 +61,25 @@ export function unpackWith(
 
 /** Encodes a value that `lower` has made plain; `reserve` bytes are left free before it. */
 export function packAfter(reserve: number, value: unknown): Buffer {
-  // msgpackr takes "reserve n bytes" as this flag plus n.
-  return packr.pack(value, RESERVE_START_SPACE + reserve)
+  // A getter may encode something itself; msgpackr allows it, but its block must not be changed meanwhile.
+  const isNested = isPacking
+  isPacking = true
+  try {
+    // msgpackr takes "reserve n bytes" as this flag plus n.
+    const bytes = packr.pack(value, RESERVE_START_SPACE + reserve)
+    // Messages share a block, and msgpackr never makes a smaller one: after one huge message, each small payload
+    // would keep hundreds of megabytes alive.
+    if (bytes.length > LARGE_BYTES && !isNested)
+      packr.useBuffer(Buffer.allocUnsafeSlow(BLOCK_BYTES))
+    return bytes
+  } finally {
+    isPacking = isNested
+  }
 }
+
+let isPacking = false
+const BLOCK_BYTES = 8 * 1024
+const LARGE_BYTES = 1024 * 1024
 
 const range = { start: 0, end: 0 }
 

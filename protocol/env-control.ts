@@ -1,0 +1,122 @@
+import { Fields } from "./fields.ts"
+import { PLACES, type Place } from "./function-spec.ts"
+import { type BunhouseError, fromErrorRecord, type ErrorRecord } from "./errors.ts"
+import { DEPLOY_TIMEOUT_MS_DEFAULT, DEPLOY_TIMEOUT_MS_MAX } from "./limits.ts"
+import { PROTOCOL_VERSION } from "./version.ts"
+
+/**
+ * What daemon and env process say to each other beside calls: the first line on the env process's stdin, its hello,
+ * and requests about code on the control subject. All of it is JSON.
+ */
+
+/** First and only line on stdin. It holds secrets, which therefore are in no argument and no environment variable. */
+export interface EnvBootstrap {
+  readonly protocol: number
+  readonly env: string
+  readonly incarnation: string
+  readonly bootId: string
+  readonly subjects: { readonly calls: string; readonly control: string; readonly replies: string }
+  readonly broker: {
+    readonly url: string
+    readonly user?: string
+    readonly password?: string
+    readonly credentialsFile?: string
+  }
+  readonly threadsMax: number
+}
+
+/**
+ * Payload of the hello frame with which an env process reports that it can be reached: when it is ready, after each of
+ * its reconnections, and when it is asked (`greet`). A message of its own.
+ */
+export interface EnvHello {
+  readonly protocol: number
+  readonly incarnation: string
+  readonly pid: number
+  /** How often it has connected to the broker. A change means that messages may have been dropped, either way. */
+  readonly connections: number
+}
+
+/** Load the module at `path`; from now on `index` names its default export in calls. */
+export interface LoadRequest {
+  readonly op: "load"
+  readonly index: number
+  readonly name: string
+  readonly run: Place
+  readonly path: string
+  /** For the top-level code of the module. */
+  readonly timeoutMs: number
+}
+
+/** Say hello again: the daemon was away from the broker and may have missed it. Not answered otherwise. */
+export interface GreetRequest {
+  readonly op: "greet"
+}
+
+export type ControlRequest = LoadRequest | GreetRequest
+export type ControlReply =
+  { readonly ok: true } | { readonly ok: false; readonly error: ErrorRecord }
+
+export function readEnvBootstrap(input: unknown): EnvBootstrap {
+  const fields = new Fields("the first line for an env process", input)
+  const bootstrap: EnvBootstrap = {
+    protocol: fields.integer("protocol", PROTOCOL_VERSION, PROTOCOL_VERSION),
+    env: fields.text("env"),
+    incarnation: fields.text("incarnation"),
+    bootId: fields.text("bootId"),
+    subjects: fields.required("subjects", (subjects) => ({
+      calls: subjects.text("calls"),
+      control: subjects.text("control"),
+      replies: subjects.text("replies"),
+    })),
+    broker: fields.required("broker", (broker) => {
+      const user = broker.optionalText("user")
+      const password = broker.optionalText("password")
+      const credentialsFile = broker.optionalText("credentialsFile")
+      return {
+        url: broker.text("url"),
+        ...(user !== undefined && { user }),
+        ...(password !== undefined && { password }),
+        ...(credentialsFile !== undefined && { credentialsFile }),
+      }
+    }),
+    threadsMax: fields.integer("threadsMax", 1, 1_024, 1),
+  }
+  fields.done()
+  return bootstrap
+}
+
+export function readEnvHello(input: unknown): EnvHello {
+  const fields = new Fields("the hello of an env process", input)
+  return {
+    protocol: fields.integer("protocol", 0, 0xffff),
+    incarnation: fields.text("incarnation"),
+    pid: fields.integer("pid", 1, 0x7fff_ffff),
+    connections: fields.integer("connections", 1, Number.MAX_SAFE_INTEGER),
+  }
+}
+
+export function readControlRequest(input: unknown): ControlRequest {
+  const fields = new Fields("a control request", input)
+  const op = fields.oneOf("op", ["load", "greet"])
+  if (op === "greet") {
+    fields.done()
+    return { op }
+  }
+  const request: LoadRequest = {
+    op,
+    index: fields.integer("index", 0, 0xffff_ffff),
+    name: fields.text("name"),
+    run: fields.oneOf("run", PLACES),
+    path: fields.text("path"),
+    timeoutMs: fields.integer("timeoutMs", 1, DEPLOY_TIMEOUT_MS_MAX, DEPLOY_TIMEOUT_MS_DEFAULT),
+  }
+  fields.done()
+  return request
+}
+
+/** Returns the error of a reply that reports one. */
+export function readControlReply(input: unknown): BunhouseError | undefined {
+  const fields = new Fields("a control reply", input)
+  return fields.flag("ok") ? undefined : fromErrorRecord(fields.unknown("error"))
+}

@@ -1,0 +1,74 @@
+import { FrameWriter } from "./frame.ts"
+import { BATCH_BYTES_TARGET } from "./limits.ts"
+
+/**
+ * Frames on their way to one destination: what is written together leaves together, as one message.
+ *
+ * Invariants:
+ * O1. A lone frame leaves in the same turn of the event loop in which it was written; it waits for nobody.
+ * O2. A message is never larger than `messageBytesMax`, unless a single frame is.
+ */
+export class Outbox {
+  readonly #writer = new FrameWriter()
+  readonly #options: OutboxOptions
+  #scheduled = false
+  #lengthSeen = 0
+  #rounds = 0
+
+  constructor(options: OutboxOptions) {
+    this.#options = options
+  }
+
+  /** The writer to put one frame of about `bytes` into; sending happens by itself. */
+  open(bytes: number): FrameWriter {
+    const writer = this.#writer
+    if (writer.byteLength + bytes > this.#options.messageBytesMax) this.flush()
+    if (writer.byteLength > BATCH_BYTES_TARGET) this.flush()
+    if (!this.#scheduled) {
+      this.#scheduled = true
+      if (this.#options.flushAfter === "turn") setImmediate(this.#endOfTurn)
+      else queueMicrotask(this.#endOfMicrotasks)
+    }
+    return writer
+  }
+
+  flush(): void {
+    if (!this.#writer.isEmpty) this.#options.send(this.#writer.take())
+  }
+
+  readonly #endOfTurn = (): void => {
+    this.#scheduled = false
+    this.flush()
+  }
+
+  /**
+   * Continuations of many promises run one after another, each some microtasks deep; the batch is complete when a
+   * whole round of microtasks has added nothing. Bounded, because code may add frames in microtasks for ever.
+   */
+  readonly #endOfMicrotasks = (): void => {
+    const length = this.#writer.byteLength
+    if (length !== this.#lengthSeen && this.#rounds < MICROTASK_ROUNDS_MAX) {
+      this.#lengthSeen = length
+      this.#rounds++
+      queueMicrotask(this.#endOfMicrotasks)
+      return
+    }
+    this.#scheduled = false
+    this.#lengthSeen = 0
+    this.#rounds = 0
+    this.flush()
+  }
+}
+
+export interface OutboxOptions {
+  /** Must not throw: a destination that is gone is the owner's business, not the writer's. */
+  readonly send: (batch: Uint8Array) => void
+  readonly messageBytesMax: number
+  /**
+   * When a batch is complete. `microtasks`: when no continuation adds to it any more, for a process whose frames come
+   * from promises. `turn`: at the end of the event loop's turn, for a process whose frames come from many sockets.
+   */
+  readonly flushAfter: "microtasks" | "turn"
+}
+
+const MICROTASK_ROUNDS_MAX = 32

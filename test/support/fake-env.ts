@@ -1,0 +1,85 @@
+import type { BunhouseError } from "../../protocol/errors.ts"
+import { FrameType } from "../../protocol/frame.ts"
+import type { Place } from "../../protocol/function-spec.ts"
+import { Outbox } from "../../protocol/outbox.ts"
+import type { Dispatcher } from "../../server/calls/dispatcher.ts"
+import { Lane } from "../../server/calls/lane.ts"
+import { type EnvLink, type EnvRoute, FunctionRoute } from "../../server/calls/route.ts"
+import { batchOf, framesIn, type SeenFrame, standingOn } from "./frames.ts"
+
+/** An env process that does what a test says: it replies, delays, drops, replies twice, lies. */
+export class FakeLink implements EnvLink {
+  readonly incarnation = crypto.randomUUID()
+  readonly outbox: Outbox
+  /** Everything that was sent to it, in order. */
+  readonly #received: SeenFrame[] = []
+
+  constructor() {
+    this.outbox = new Outbox({
+      send: (batch) => void this.#received.push(...framesIn(batch)),
+      messageBytesMax: 1 << 20,
+      flushAfter: "turn",
+    })
+  }
+
+  get calls(): SeenFrame[] {
+    return this.#all(FrameType.call)
+  }
+
+  get cancels(): number[] {
+    return this.#all(FrameType.cancel).map(({ id }) => id)
+  }
+
+  #all(type: FrameType): SeenFrame[] {
+    this.outbox.flush()
+    return this.#received.filter((frame) => frame.type === type)
+  }
+}
+
+/** An env whose state a test sets by hand. */
+export class FakeEnv implements EnvRoute {
+  readonly name = "lab"
+  readonly backlog = { calls: 0, bytes: 0 }
+  readonly lanes: EnvRoute["lanes"]
+  readonly functions = new Map<string, FunctionRoute>()
+  queueMax = 1_000
+  link: FakeLink | undefined = new FakeLink()
+  refusal: BunhouseError | undefined
+  /** Functions that were asked to be loaded, in order. */
+  readonly asked: FunctionRoute[] = []
+
+  constructor({ concurrency = 1, threads = 1 } = {}) {
+    this.lanes = {
+      loop: new Lane(concurrency, this.backlog),
+      thread: new Lane(threads, this.backlog),
+    }
+  }
+
+  load(route: FunctionRoute): void {
+    this.asked.push(route)
+  }
+
+  /** A function of this env; with an index it is loaded. */
+  add(name: string, { run = "loop", index }: { run?: Place; index?: number } = {}): FunctionRoute {
+    const kind = run === "loop" ? "async" : "sync"
+    const info = { env: this.name, name, kind, run, version: "1" } as const
+    const route = new FunctionRoute(this, info)
+    route.index = index
+    this.functions.set(name, route)
+    return route
+  }
+
+  /** What the real env does before the dispatcher hears that the process is gone. */
+  lose(dispatcher: Dispatcher, next?: FakeLink): void {
+    this.link = undefined
+    for (const route of this.functions.values()) route.index = undefined
+    dispatcher.envLost(this, "the env process was lost during the call (SIGKILL)")
+    this.link = next
+  }
+
+  /** The process answers a call. */
+  reply(dispatcher: Dispatcher, id: number, text = "ok", link = this.link): void {
+    if (link === undefined) throw new Error("expected a link to reply on")
+    dispatcher.replies(link, standingOn(batchOf(FrameType.reply, { id, payload: text })))
+  }
+}

@@ -1,0 +1,69 @@
+import type { LoadRequest } from "../../protocol/env-control.ts"
+import { Outbox } from "../../protocol/outbox.ts"
+import type { EnvExit, EnvLife } from "../../server/envs/life.ts"
+import { framesIn, type SeenFrame } from "./frames.ts"
+
+/** One life of an env process that lives and dies by a test's word. */
+export class FakeLife implements EnvLife {
+  readonly incarnation = crypto.randomUUID()
+  readonly pid = ++lastPid
+  readonly startedAt = new Date()
+  readonly threadsMax: number
+  readonly outbox: Outbox
+  readonly received: SeenFrame[] = []
+  /** What it was asked to load, in order. */
+  readonly loads: LoadRequest[] = []
+  isReachable = true
+  /** What loading does; by default it succeeds at once. */
+  onLoad: (request: LoadRequest) => Promise<void> = () => Promise.resolve()
+  /** How it ends when it is told to; undefined lets it go on. */
+  endsBy: string | undefined = "exit code 0"
+  wasKilled = false
+  readonly #exited = Promise.withResolvers<EnvExit>()
+  readonly #ready = Promise.withResolvers<void>()
+
+  constructor(threadsMax = 4) {
+    this.threadsMax = threadsMax
+    this.outbox = new Outbox({
+      send: (batch) => void this.received.push(...framesIn(batch)),
+      messageBytesMax: 1 << 20,
+      flushAfter: "turn",
+    })
+    this.ready.catch(() => {})
+  }
+
+  get exited(): Promise<EnvExit> {
+    return this.#exited.promise
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise
+  }
+
+  async load(request: LoadRequest): Promise<void> {
+    this.loads.push(request)
+    await this.onLoad(request)
+  }
+
+  async stop(): Promise<void> {
+    if (this.endsBy !== undefined) this.exit(this.endsBy)
+    await this.exited
+  }
+
+  kill(): void {
+    this.wasKilled = true
+    this.exit("SIGKILL")
+  }
+
+  /** It says hello. */
+  hello(): void {
+    this.#ready.resolve()
+  }
+
+  exit(how: string): void {
+    this.#ready.reject(new Error(how))
+    this.#exited.resolve({ how })
+  }
+}
+
+let lastPid = 100_000

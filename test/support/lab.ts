@@ -1,0 +1,43 @@
+import { expect } from "bun:test"
+import type { BunhouseError } from "../../protocol/errors.ts"
+import { FrameType } from "../../protocol/frame.ts"
+import type { Call } from "../../server/calls/call.ts"
+import { Dispatcher } from "../../server/calls/dispatcher.ts"
+import { FakeCaller } from "./fake-caller.ts"
+import { FakeClock } from "./fake-clock.ts"
+import { FakeEnv } from "./fake-env.ts"
+import { batchOf, standingOn } from "./frames.ts"
+
+/** A dispatcher between a caller and an env that do what a test says. */
+export class Lab {
+  readonly clock = new FakeClock()
+  dispatcher = new Dispatcher("boot", this.clock)
+  /** Two places on the loop, one on a thread. */
+  readonly env = new FakeEnv({ concurrency: 2 })
+  /** A function on the loop that is loaded, as number 7. */
+  readonly route = this.env.add("f", { index: 7 })
+  readonly caller = new FakeCaller()
+
+  /** Makes a call that is admitted; `id` is the caller's. */
+  submit(id: number, { timeoutMs = 0, payload = "args", to = this.route } = {}): Call {
+    const frame = standingOn(batchOf(FrameType.call, { id, timeoutMs, payload }))
+    const call = this.dispatcher.submit(this.caller, frame, to)
+    if (call !== undefined) return call
+    throw new Error(`call ${id} was refused: ${this.caller.errorOf(id).message}`)
+  }
+
+  /** Makes a call that is not admitted. */
+  refused(id: number, { payload = "args", to = this.route } = {}): BunhouseError {
+    const frame = standingOn(batchOf(FrameType.call, { id, payload }))
+    expect(this.dispatcher.submit(this.caller, frame, to)).toBeUndefined()
+    return this.caller.errorOf(id)
+  }
+
+  /** Nothing of any call is left anywhere. */
+  expectIdle(): void {
+    expect(this.dispatcher.callsInFlight).toBe(0)
+    expect(this.env.backlog).toEqual({ calls: 0, bytes: 0 })
+    expect(this.env.lanes.loop).toMatchObject({ running: 0 })
+    expect(this.env.lanes.thread).toMatchObject({ running: 0 })
+  }
+}

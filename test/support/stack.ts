@@ -1,0 +1,110 @@
+import { join } from "node:path"
+import { Daemon } from "../../client/daemon.ts"
+import type { ConnectOptions } from "../../client/settings.ts"
+import { temporaryFolder } from "./folder.ts"
+import { natsServer } from "./nats-server.ts"
+
+/**
+ * A daemon of one test: its own home, port, broker and processes, all gone with the scope.
+ *
+ *     await using stack = await startStack()
+ *     const add = await fn(async function add(a: number, b: number) { return a + b }).to(stack.here)
+ */
+export interface Stack extends AsyncDisposable {
+  /** The daemon as its users see it. */
+  readonly here: Daemon
+  readonly url: string
+  readonly token: string
+  readonly home: string
+  /** Of the daemon process. */
+  readonly pid: number
+  /** Another client of the same daemon. */
+  connect(options?: ConnectOptions): Daemon
+  /** What the daemon logged so far. */
+  log(): Promise<string>
+  /** SIGKILL for the daemon; resolves when it is gone. */
+  kill(): Promise<void>
+  /** Starts a daemon in the same home, on the same port, after `kill` or `stop`. */
+  startAgain(): Promise<void>
+  /** Ends the daemon as `bunhouse stop` would. */
+  stop(): Promise<void>
+}
+
+export interface StackOptions {
+  /** Environment variables of the daemon beside the test's own. */
+  readonly variables?: Readonly<Record<string, string>>
+}
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const folder = temporaryFolder()
+  const home = folder.join("home")
+  const { path: natsServerPath } = await natsServer()
+  const environment = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder.path,
+    BUNHOUSE_HOME: home,
+    BUNHOUSE_NATS_SERVER: natsServerPath,
+    ...options.variables,
+  }
+  const logFile = folder.join("daemon.log")
+  const clients: Daemon[] = []
+  let running = await launch(environment, logFile, "0")
+  const { url } = running
+  const token = (await Bun.file(join(home, "token")).text()).trim()
+  const connect = (more: ConnectOptions = {}): Daemon => {
+    const client = new Daemon({ url, token, ...more }, { BUNHOUSE_HOME: home })
+    clients.push(client)
+    return client
+  }
+  const end = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => {
+    running.child.kill(signal)
+    await running.child.exited
+  }
+  return {
+    here: connect(),
+    url,
+    token,
+    home,
+    get pid() {
+      return running.child.pid
+    },
+    connect,
+    log: () => Bun.file(logFile).text(),
+    kill: () => end("SIGKILL"),
+    stop: () => end("SIGTERM"),
+    async startAgain() {
+      running = await launch(environment, logFile, new URL(url).port)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client.close()
+      await end("SIGTERM")
+      folder[Symbol.dispose]()
+    },
+  }
+}
+
+interface Running {
+  readonly child: Bun.Subprocess
+  readonly url: string
+}
+
+async function launch(
+  environment: Readonly<Record<string, string>>,
+  logFile: string,
+  port: string,
+): Promise<Running> {
+  const child = Bun.spawn([process.execPath, ENTRY], {
+    env: { ...environment, BUNHOUSE_PORT: port },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: Bun.file(logFile),
+  })
+  const { value } = await child.stdout.getReader().read()
+  const line = JSON.parse(Buffer.from(value ?? new Uint8Array()).toString() || "{}")
+  if (typeof line.url === "string") return { child, url: line.url }
+  throw new Error(
+    `the daemon did not start: ${JSON.stringify(line)}\n${await Bun.file(logFile).text()}`,
+  )
+}
+
+const ENTRY = join(import.meta.dir, "../../server/main.ts")
