@@ -45,7 +45,7 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /** What may be said beside code and message; all of it travels. */
-export interface ErrorDetails {
+interface ErrorDetails {
   /** Env the call was for. */
   readonly env?: string
   /** Function the call was for. */

@@ -42,7 +42,7 @@ const FIRST_BUFFER_BYTES = 2048
 const EMPTY = new Uint8Array(0)
 
 /** The header fields of one frame. Fields that a type does not use are 0. */
-export interface FrameHeader {
+interface FrameHeader {
   /** One of `FrameType`: `open` refuses others. */
   readonly type: number
   readonly flags: number

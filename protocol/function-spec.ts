@@ -4,7 +4,7 @@ import { SOURCE_BYTES_MAX } from "./limits.ts"
 import { checkName } from "./names.ts"
 
 /** The kind of a function decides how it is called by default. */
-export const FUNCTION_KINDS = ["async", "sync"] as const
+const FUNCTION_KINDS = ["async", "sync"] as const
 export type FunctionKind = (typeof FUNCTION_KINDS)[number]
 
 /** Where an env runs a function: on its event loop, or on a thread. */

@@ -32,8 +32,3 @@ export const paths = {
   call: (env: string, fn: string) =>
     `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}/call`,
 } as const
-
-/** Standard body of an error answer: `{"error": ErrorRecord}`. */
-export interface ErrorBody {
-  readonly error: unknown
-}

@@ -60,6 +60,11 @@ export class FakeConnection implements BrokerConnection {
     return this.#published.filter((each) => each.subject === subject).map(({ bytes }) => bytes)
   }
 
+  /** Subscriptions and listeners that nobody has taken back. */
+  get listeners(): number {
+    return this.#subscribed.size + this.#onDisconnect.size + this.#onReconnect.size
+  }
+
   /** A message arrives. */
   receive(subject: string, bytes: Uint8Array, reply?: string): void {
     this.#subscribed.get(subject)?.(bytes, { subject, reply, noResponders: false })

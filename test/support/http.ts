@@ -28,7 +28,7 @@ export async function ask(stack: Stack, method: string, path: string, more: Ask 
   return answerOf(response)
 }
 
-export async function answerOf(response: Response): Promise<Answer> {
+async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text()
   return { status: response.status, headers: response.headers, text, json: parsed(text) }
 }

@@ -50,7 +50,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const clients: Daemon[] = []
   let running = await launch(environment, logFile, "0")
   const { url } = running
-  const token = (await Bun.file(join(home, "token")).text()).trim()
+  const given = options.variables?.["BUNHOUSE_TOKEN"]
+  const token = given ?? (await Bun.file(join(home, "token")).text()).trim()
   const connect = (more: ConnectOptions = {}): Daemon => {
     const client = new Daemon({ url, token, ...more }, { BUNHOUSE_HOME: home })
     clients.push(client)

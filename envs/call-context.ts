@@ -1,0 +1,61 @@
+import { callIdOf } from "../protocol/hello.ts"
+import type { CallContext } from "../client/context.ts"
+
+/** One running call, as its function sees it. What few functions ask for is made when they ask. */
+export class RunningCall implements CallContext {
+  readonly env: string
+  readonly function: string
+  /** The daemon's id of the call. */
+  readonly id: number
+  readonly #bootId: string
+  readonly #serial: number
+  readonly #dueAt: number
+  #controller: AbortController | undefined = undefined
+  #cancelled = false
+
+  constructor(
+    about: CallFacts,
+    functionName: string,
+    id: number,
+    serial: number,
+    timeoutMs: number,
+  ) {
+    this.env = about.env
+    this.function = functionName
+    this.id = id
+    this.#bootId = about.bootId
+    this.#serial = serial
+    this.#dueAt = timeoutMs === 0 ? 0 : Date.now() + timeoutMs
+  }
+
+  get callId(): string {
+    return callIdOf(this.#bootId, this.#serial)
+  }
+
+  get deadline(): Date | undefined {
+    return this.#dueAt === 0 ? undefined : new Date(this.#dueAt)
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#cancelled) this.#controller.abort(cancelReason())
+    }
+    return this.#controller.signal
+  }
+
+  cancel(): void {
+    this.#cancelled = true
+    this.#controller?.abort(cancelReason())
+  }
+}
+
+/** What all calls of one env process have in common. */
+export interface CallFacts {
+  readonly env: string
+  readonly bootId: string
+}
+
+function cancelReason(): DOMException {
+  return new DOMException("the call was cancelled, or its deadline passed", "AbortError")
+}

@@ -1,0 +1,173 @@
+import type { BrokerConnection } from "../broker/connection.ts"
+import {
+  type ControlReply,
+  type EnvBootstrap,
+  type EnvHello,
+  type LoadRequest,
+  readControlRequest,
+} from "../protocol/env-control.ts"
+import { asBunhouseError, BunhouseError, toErrorRecord } from "../protocol/errors.ts"
+import { parseJson } from "../protocol/fields.ts"
+import { FrameReader, FrameType } from "../protocol/frame.ts"
+import { THREAD_IDLE_MS } from "../protocol/limits.ts"
+import { Outbox } from "../protocol/outbox.ts"
+import { PROTOCOL_VERSION } from "../protocol/version.ts"
+import { loadFunction, loadTooSlow } from "./load-function.ts"
+import { Loop } from "./loop.ts"
+import { type LoadedFunction, replyFailure } from "./run-call.ts"
+import { ThreadPool } from "./threads/pool.ts"
+
+/**
+ * What an env process does with what the daemon sends: loads code, hands calls to the loop or to a thread, and sends
+ * the replies of one tick back together.
+ *
+ * Invariants:
+ * Q1. Every call frame is answered with exactly one frame of its id.
+ * Q2. When the broker is lost, what runs is cancelled: the daemon has told the callers already, and counts their places
+ *     as free.
+ */
+export class Host {
+  readonly loop: Loop
+  readonly #bootstrap: EnvBootstrap
+  readonly #connection: BrokerConnection
+  readonly #threads: ThreadPool
+  readonly #outbox: Outbox
+  readonly #frame = new FrameReader()
+  /** By index; a function for a thread is a number here, because only threads load it. */
+  readonly #functions = new Map<number, LoadedFunction | "on a thread">()
+  #connections = 1
+
+  constructor(bootstrap: EnvBootstrap, connection: BrokerConnection) {
+    this.#bootstrap = bootstrap
+    this.#connection = connection
+    this.#outbox = new Outbox({
+      send: (batch) => this.#send(batch),
+      messageBytesMax: connection.maxMessageBytes,
+      flushAfter: "microtasks",
+    })
+    const facts = { env: bootstrap.env, bootId: bootstrap.bootId }
+    this.loop = new Loop(facts, this.#outbox)
+    this.#threads = new ThreadPool({
+      facts,
+      sink: this.#outbox,
+      threadsMax: bootstrap.threadsMax,
+      idleMs: THREAD_IDLE_MS,
+    })
+  }
+
+  /** Subscribes, and says hello once the broker has the subscriptions. */
+  async start(): Promise<void> {
+    const connection = this.#connection
+    const { subjects } = this.#bootstrap
+    connection.subscribe(subjects.calls, (bytes) => this.#receive(bytes))
+    connection.subscribe(subjects.control, (bytes, { reply }) => void this.#control(bytes, reply))
+    connection.onDisconnect(() => {
+      this.loop.cancelAll()
+      this.#threads.cancelAll()
+    })
+    connection.onReconnect(() => {
+      this.#connections++
+      this.#sayHello()
+    })
+    await connection.flush()
+    this.#sayHello()
+  }
+
+  /** In a message of its own; the subscriptions are on their way ahead of it. */
+  #sayHello(): void {
+    const { incarnation } = this.#bootstrap
+    const connections = this.#connections
+    const hello: EnvHello = {
+      protocol: PROTOCOL_VERSION,
+      incarnation,
+      pid: process.pid,
+      connections,
+    }
+    const payload = Buffer.from(JSON.stringify(hello))
+    this.#outbox.flush()
+    this.#outbox.open(payload.length).write(FrameType.hello, 0, 0, 0, 0, 0, payload)
+    this.#outbox.flush()
+  }
+
+  #receive(bytes: Uint8Array): void {
+    const frame = this.#frame
+    frame.open(bytes)
+    while (frame.next()) {
+      if (frame.type === FrameType.call) this.#call(frame)
+      else if (frame.type === FrameType.cancel) this.#cancel(frame.id)
+    }
+  }
+
+  #call(frame: FrameReader): void {
+    const fn = this.#functions.get(frame.target)
+    if (fn === "on a thread") this.#threads.run(frame)
+    else if (fn !== undefined) this.loop.run(fn, frame)
+    else {
+      const message = `the function number ${frame.target} is not loaded in this env process`
+      replyFailure(this.#outbox, frame.id, new BunhouseError("INTERNAL", message, { ran: "no" }))
+    }
+  }
+
+  #cancel(id: number): void {
+    this.loop.cancel(id)
+    this.#threads.cancel(id)
+  }
+
+  async #control(bytes: Uint8Array, reply: string | undefined): Promise<void> {
+    const answer = await this.#answer(Buffer.from(bytes).toString())
+    if (reply !== undefined && this.#connection.isConnected) {
+      this.#connection.publish(reply, Buffer.from(JSON.stringify(answer)))
+    }
+  }
+
+  async #answer(text: string): Promise<ControlReply> {
+    try {
+      const request = readControlRequest(parseJson("a control request", text))
+      if (request.op === "greet") this.#sayHello()
+      else await this.#load(request)
+      return { ok: true }
+    } catch (error) {
+      return { ok: false, error: toErrorRecord(asBunhouseError(error, "loading a function")) }
+    }
+  }
+
+  async #load({ index, name, path, run, timeoutMs }: LoadRequest): Promise<void> {
+    if (run === "thread") {
+      await this.#threads.load(index, { name, path }, timeoutMs)
+      this.#functions.set(index, "on a thread")
+    } else {
+      this.#functions.set(index, await within(timeoutMs, name, loadFunction(name, path, index)))
+    }
+  }
+
+  #send(batch: Uint8Array): void {
+    // While the broker is away nobody waits for replies any more: the daemon has settled these calls.
+    if (!this.#connection.isConnected) return
+    try {
+      this.#connection.publish(this.#bootstrap.subjects.replies, batch)
+    } catch (error) {
+      // Told later: who writes to the outbox is in the middle of it.
+      setImmediate(() => this.#unsent(batch, asBunhouseError(error, "sending replies")))
+    }
+  }
+
+  /** An outside broker may take less than a result may hold (Q1). */
+  #unsent(batch: Uint8Array, { code, message }: BunhouseError): void {
+    if (code !== "PAYLOAD_TOO_LARGE") return
+    const frame = new FrameReader()
+    frame.open(batch)
+    while (frame.next()) {
+      replyFailure(this.#outbox, frame.id, new BunhouseError(code, message, { ran: "yes" }))
+    }
+  }
+}
+
+async function within<T>(timeoutMs: number, name: string, load: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(loadTooSlow(name, timeoutMs)), timeoutMs)
+  try {
+    return await Promise.race([load, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,42 @@
+import { connectBroker } from "../broker/connection.ts"
+import { runInside } from "../client/context.ts"
+import { readEnvBootstrap } from "../protocol/env-control.ts"
+import { parseJson } from "../protocol/fields.ts"
+import { Host } from "./host.ts"
+import { outliveLateErrors } from "./late-errors.ts"
+import { provideLibrary } from "./provide-library.ts"
+
+/**
+ * Entry of an env process. The daemon writes one line to stdin and keeps it open: when stdin ends, the daemon is gone,
+ * and so is this process.
+ */
+async function main(): Promise<void> {
+  const lines = Bun.stdin.stream().pipeThrough(new TextDecoderStream()).getReader()
+  let text = ""
+  while (!text.includes("\n")) {
+    const { done, value } = await lines.read()
+    if (done) return
+    text += value
+  }
+  const bootstrap = readEnvBootstrap(parseJson("the first line on stdin", text))
+  void endWith(lines)
+  outliveLateErrors()
+  process.on("SIGTERM", () => process.exit(0))
+  const { broker, env, incarnation } = bootstrap
+  const connection = await connectBroker({
+    ...broker,
+    name: `env ${env} ${incarnation}`,
+    inboxPrefix: bootstrap.subjects.replies,
+  })
+  const host = new Host(bootstrap, connection)
+  runInside("env loop", () => host.loop.current())
+  provideLibrary()
+  await host.start()
+}
+
+async function endWith(lines: { read(): Promise<{ done: boolean }> }): Promise<void> {
+  while (!(await lines.read()).done);
+  process.exit(0)
+}
+
+await main()

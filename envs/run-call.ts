@@ -1,0 +1,62 @@
+import { decodeArgs, encodeResult, encodeThrown } from "../protocol/codec/index.ts"
+import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
+import { FrameFlag, type FrameReader, FrameType, type FrameWriter } from "../protocol/frame.ts"
+import { decodeJsonArgs, encodeJsonResult, encodeJsonThrown } from "./json-payload.ts"
+import { trimStack } from "./stack.ts"
+
+/** A function that was loaded. */
+export interface LoadedFunction {
+  readonly name: string
+  readonly call: (...args: unknown[]) => unknown
+}
+
+/** Where the reply of a call goes: `open` gives the writer for one frame of about `bytes`. */
+export interface ReplySink {
+  open(bytes: number): FrameWriter
+}
+
+/** The arguments of the call that `frame` stands on; undefined when they could not be read and the caller was told. */
+export function argumentsOf(frame: FrameReader, sink: ReplySink): unknown[] | undefined {
+  const { bytes, payloadStart, end } = frame
+  try {
+    return frame.flags & FrameFlag.json
+      ? decodeJsonArgs(bytes, payloadStart, end)
+      : decodeArgs(bytes, payloadStart, end)
+  } catch (cause) {
+    const { code, message } = asBunhouseError(cause, "reading the arguments")
+    replyFailure(sink, frame.id, new BunhouseError(code, message, { ran: "no", cause }))
+    return undefined
+  }
+}
+
+export function replyValue(sink: ReplySink, id: number, flags: number, value: unknown): void {
+  let payload: Uint8Array
+  try {
+    payload = flags & FrameFlag.json ? encodeJsonResult(value) : encodeResult(value)
+  } catch (cause) {
+    replyFailure(sink, id, asBunhouseError(cause, "encoding the result"))
+    return
+  }
+  sink.open(payload.length).write(FrameType.reply, flags, id, 0, 0, 0, payload)
+}
+
+export function replyThrown(sink: ReplySink, id: number, flags: number, thrown: unknown): void {
+  trimStack(thrown)
+  const payload = flags & FrameFlag.json ? encodeJsonThrown(thrown) : encodeThrown(thrown)
+  sink.open(payload.length).write(FrameType.error, flags | FrameFlag.thrown, id, 0, 0, 0, payload)
+}
+
+/** The platform failed the call, not the function. */
+export function replyFailure(sink: ReplySink, id: number, error: BunhouseError): void {
+  const payload = encodeErrorRecord(error)
+  sink.open(payload.length).write(FrameType.error, 0, id, 0, 0, 0, payload)
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  )
+}

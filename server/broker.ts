@@ -1,0 +1,100 @@
+import { type BrokerConnection, connectBroker } from "../broker/connection.ts"
+import { startEmbeddedBroker } from "../broker/embedded.ts"
+import { externalBroker } from "../broker/external.ts"
+import { findNatsServer } from "../broker/find.ts"
+import type { EnvBootstrap } from "../protocol/env-control.ts"
+import type { HomePaths } from "../protocol/home.ts"
+import type { BrokerStatus } from "../protocol/status.ts"
+import { inboxPrefix } from "../protocol/subjects.ts"
+import type { Log } from "./log.ts"
+import type { ServerSettings } from "./settings.ts"
+
+/** The broker as the daemon uses it: its own embedded one, or a cluster of somebody else's. */
+export interface Broker {
+  readonly connection: BrokerConnection
+  /** How env processes reach it. */
+  readonly envAccess: EnvBootstrap["broker"]
+  status(): BrokerStatus
+  stop(): Promise<void>
+}
+
+/** Starts and connects. Throws what finding, starting or connecting throws, with nothing left behind. */
+export async function openBroker(options: {
+  readonly settings: ServerSettings
+  readonly home: HomePaths
+  readonly space: string
+  readonly log: Log
+  /** Lines for a person who waits. */
+  readonly progress: (line: string) => void
+}): Promise<Broker> {
+  const outside = externalBroker(options.settings.environment)
+  return outside === undefined ? openEmbedded(options) : openExternal(outside, options)
+}
+
+async function openEmbedded(options: {
+  readonly settings: ServerSettings
+  readonly home: HomePaths
+  readonly space: string
+  readonly log: Log
+  readonly progress: (line: string) => void
+}): Promise<Broker> {
+  const { settings, home, space, log, progress } = options
+  const binary = await findNatsServer({
+    environment: settings.environment,
+    cache: home.cache,
+    progress,
+  })
+  const broker = await startEmbeddedBroker({ binary, folder: home.broker, space, log })
+  const daemon = broker.credentials("daemon")
+  const env = broker.credentials("env")
+  try {
+    const connection = await connectBroker({
+      url: broker.url,
+      ...daemon,
+      name: "bunhouse daemon",
+      inboxPrefix: inboxPrefix(space),
+    })
+    connection.onError((error) => log("broker connection", { error: error.message }))
+    return {
+      connection,
+      envAccess: { url: broker.url, ...env },
+      status: () => ({
+        ...statusOf("embedded", connection, broker.url),
+        ...(broker.pid !== undefined && { pid: broker.pid }),
+      }),
+      async stop() {
+        await connection.close()
+        await broker.stop()
+      },
+    }
+  } catch (error) {
+    await broker.stop()
+    throw error
+  }
+}
+
+async function openExternal(
+  address: EnvBootstrap["broker"],
+  { space, log }: { readonly space: string; readonly log: Log },
+): Promise<Broker> {
+  const connection = await connectBroker({
+    ...address,
+    name: "bunhouse daemon",
+    inboxPrefix: inboxPrefix(space),
+  })
+  connection.onError((error) => log("broker connection", { error: error.message }))
+  return {
+    connection,
+    envAccess: address,
+    status: () => statusOf("external", connection, address.url),
+    stop: () => connection.close(),
+  }
+}
+
+function statusOf(
+  kind: BrokerStatus["kind"],
+  connection: BrokerConnection,
+  server: string,
+): BrokerStatus {
+  return { kind, connected: connection.isConnected, server, version: connection.serverVersion }
+}

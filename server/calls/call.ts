@@ -1,0 +1,64 @@
+import type { Timed } from "../../protocol/deadlines.ts"
+import type { BunhouseError } from "../../protocol/errors.ts"
+import type { FrameReader } from "../../protocol/frame.ts"
+import type { CallQueue } from "./call-queue.ts"
+import type { Lane } from "./lane.ts"
+import type { FunctionRoute } from "./route.ts"
+
+/**
+ * One call in flight, from admission until nothing about it is open any more.
+ *
+ *     waiting ──▶ sent ──▶ (closed)        the env process replied, or was lost
+ *        │          └────▶ abandoned ──▶ (closed)
+ *        └──────────────▶ (closed)          deadline, cancel or lost caller before it was sent
+ *
+ * Invariants:
+ * C1. The caller hears of a call exactly once: `caller` is taken away at that moment.
+ * C2. A `waiting` call never reached an env process, so its end can say `ran: "no"`.
+ * C3. An `abandoned` call still occupies its place in the env: the place is free again only when the env process
+ *     says so or is gone. (Or cut off from the broker: then it gives up by itself all that it runs.)
+ */
+export type CallState = "waiting" | "sent" | "abandoned" | "closed"
+
+export class Call implements Timed<Call> {
+  state: CallState = "waiting"
+  /** Id on the daemon's side, set when the table opens it. */
+  id = 0
+  /** The frame as it came, while the call waits. */
+  frame: Uint8Array | undefined = undefined
+  /** Where the call waits; its function may be switched to another place meanwhile. */
+  queue: CallQueue | undefined = undefined
+  /** Whose place the call occupies once it was sent. */
+  lane: Lane | undefined = undefined
+  /** Neighbours in the same queue. */
+  next: Call | undefined = undefined
+  previous: Call | undefined = undefined
+
+  dueAt = Number.POSITIVE_INFINITY
+  timedList: Timed<Call>["timedList"] = undefined
+  timedNext: Call | undefined = undefined
+  timedPrevious: Call | undefined = undefined
+
+  /** Whom to tell; undefined once told (C1). */
+  caller: Caller | undefined
+  /** The caller's own id of the call. */
+  readonly callerId: number
+  readonly route: FunctionRoute
+  /** With the daemon's boot id this is the public call id. */
+  readonly serial: number
+
+  constructor(caller: Caller, callerId: number, route: FunctionRoute, serial: number) {
+    this.caller = caller
+    this.callerId = callerId
+    this.route = route
+    this.serial = serial
+  }
+}
+
+/** Who made a call: a WebSocket connection, or one HTTP request. */
+export interface Caller {
+  /** Forwards the reply or error frame that `frame` stands on. */
+  deliver(callerId: number, frame: FrameReader, call: Call): void
+  /** The platform failed the call. */
+  fail(callerId: number, error: BunhouseError, call: Call): void
+}

@@ -1,0 +1,297 @@
+import { type Clock, Deadlines, remainingMs } from "../../protocol/deadlines.ts"
+import type { BunhouseError, ErrorCode, Ran } from "../../protocol/errors.ts"
+import { FrameReader, FrameType } from "../../protocol/frame.ts"
+import { SlotTable } from "../../protocol/slots.ts"
+import { admissionRefusal } from "./admission.ts"
+import { Call, type Caller } from "./call.ts"
+import { callError, notRun } from "./call-error.ts"
+import type { CallQueue } from "./call-queue.ts"
+import type { Lane } from "./lane.ts"
+import type { EnvLink, EnvRoute, FunctionRoute } from "./route.ts"
+
+/**
+ * The daemon's data plane: every call in flight stands in its table, and every way in which a call can end leads
+ * through `#settle`. It owns admission, queues and deadlines; it does not own processes, connections or code.
+ *
+ * Invariants (with those of call.ts):
+ * P1. A call is in exactly one place: a function's waiting queue, a lane's queue, an env process, or closed.
+ * P2. When an env process, the broker or a caller goes away, the calls concerned are settled at once from the table;
+ *     none is left to time out.
+ * P3. Payloads are never decoded here.
+ */
+export class Dispatcher {
+  readonly #table = new SlotTable<Call>()
+  readonly #deadlines: Deadlines<Call>
+  readonly #bootId: string
+  #serial = 0
+  /** Why nothing new is admitted: the daemon stops, or the broker stays away. */
+  #refusal: BunhouseError | undefined
+  #isDraining = false
+  /** Calls whose caller has not been told yet. */
+  #awaited = 0
+  readonly #drained = Promise.withResolvers<void>()
+
+  constructor(bootId: string, clock?: Clock) {
+    this.#bootId = bootId
+    this.#deadlines = new Deadlines((call) => this.#due(call), clock)
+  }
+
+  get callsInFlight(): number {
+    return this.#table.size
+  }
+
+  /** From now on every call is refused; what was admitted goes on. */
+  refuseAll(error: BunhouseError): void {
+    this.#refusal = error
+    this.#isDraining = true
+    if (this.#awaited === 0) this.#drained.resolve()
+  }
+
+  /** After `refuseAll`: resolves when nobody waits for a call any more; abandoned ones may still run. */
+  drained(): Promise<void> {
+    return this.#drained.promise
+  }
+
+  /** Admits the call that `frame` stands on. Returns undefined when it was refused; the caller has been told. */
+  submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
+    const call = new Call(caller, frame.id, route, this.#nextSerial())
+    const refusal =
+      this.#refusal ?? admissionRefusal(route, frame.end - frame.start, this.#table.isFull)
+    if (refusal !== undefined) {
+      call.state = "closed"
+      caller.fail(frame.id, refusal, call)
+      return undefined
+    }
+    call.id = this.#table.open(call)
+    this.#awaited++
+    this.#deadlines.add(call, frame.timeoutMs)
+    const { index, lane, env } = route
+    const { link } = env
+    if (index !== undefined && link !== undefined && lane.hasPlace) {
+      this.#occupy(call, lane)
+      link.outbox
+        .open(frame.end - frame.start)
+        .copyFrom(frame, call.id, index, frame.timeoutMs, call.serial)
+      return call
+    }
+    call.frame = frame.copy()
+    if (index === undefined) {
+      route.waiting.push(call)
+      env.load(route)
+    } else {
+      lane.queue.push(call)
+    }
+    return call
+  }
+
+  /** Nobody waits for the call any more; its caller settles its side itself. Legal at any time. */
+  cancel(call: Call): void {
+    this.#settle(call)
+    if (call.state === "waiting") {
+      call.queue?.remove(call)
+      call.frame = undefined
+      this.#close(call)
+    } else if (call.state === "sent") {
+      call.state = "abandoned"
+      const { link } = call.route.env
+      link?.outbox.open(0).write(FrameType.cancel, 0, call.id, 0, 0, call.serial)
+    }
+  }
+  /**
+   * Replies of the env process `link` have arrived; `frame` stands on the first. What is no reply to a call that was
+   * sent there is late, or a lie, and passed over.
+   */
+  replies(link: EnvLink, frame: FrameReader): void {
+    do {
+      if (frame.type !== FrameType.reply && frame.type !== FrameType.error) continue
+      const call = this.#table.get(frame.id)
+      if (call === undefined || call.lane === undefined || call.route.env.link !== link) continue
+      const caller = this.#settle(call)
+      this.#release(call)
+      if (caller !== undefined) caller.deliver(call.callerId, frame, call)
+    } while (frame.next())
+  }
+
+  /** The broker did not take a batch of calls: the env process never heard of them. */
+  unsent(batch: Uint8Array, error: BunhouseError): void {
+    const frame = new FrameReader()
+    frame.open(batch)
+    while (frame.next()) {
+      const call = frame.type === FrameType.call ? this.#table.get(frame.id) : undefined
+      if (call !== undefined) this.#fail(call, error.code, "no", error.message)
+    }
+  }
+
+  /** The function can be called in the env process that serves the env now. */
+  loaded(route: FunctionRoute, index: number): void {
+    route.index = index
+    const { lane } = route
+    for (let call = route.waiting.shift(); call !== undefined; call = route.waiting.shift()) {
+      lane.queue.push(call)
+    }
+    this.#fill(lane, route.env)
+  }
+
+  /** The function cannot be loaded now: what waits for that is refused. The next call asks again. */
+  loadFailed(route: FunctionRoute, error: BunhouseError): void {
+    this.#failWaiting(route.waiting, error)
+  }
+
+  /** The function was deleted: what waits is refused, what runs goes on. */
+  removed(route: FunctionRoute, error: BunhouseError): void {
+    const { loop, thread } = route.env.lanes
+    for (const queue of [route.waiting, loop.queue, thread.queue]) {
+      this.#failWaiting(queue, error, route)
+    }
+  }
+
+  /** The env process is gone: what it had is lost, what it had not waits for the next one. */
+  envLost(env: EnvRoute, reason: string): void {
+    this.#lose(env, "WORKER_LOST", reason)
+    for (const { queue } of [env.lanes.loop, env.lanes.thread]) {
+      for (let call = queue.shift(); call !== undefined; call = queue.shift()) this.#await(call)
+    }
+  }
+
+  /** The env process lost its connection to the broker, and has given up what it ran. `link` is away meanwhile. */
+  envCutOff(env: EnvRoute): void {
+    this.#lose(env, "BROKER_LOST", "the env process lost its connection to the broker")
+  }
+
+  /** Nothing of the env can run: whatever waits is refused. */
+  envRefused(env: EnvRoute, error: BunhouseError): void {
+    for (const route of env.functions.values()) this.#failWaiting(route.waiting, error)
+    this.#failWaiting(env.lanes.loop.queue, error)
+    this.#failWaiting(env.lanes.thread.queue, error)
+  }
+
+  /** There may be places, or a way to the env process, for what waits. */
+  resume(env: EnvRoute): void {
+    this.#fill(env.lanes.loop, env)
+    this.#fill(env.lanes.thread, env)
+  }
+
+  /** Replies may have been dropped on the way: what was sent is settled, what waits stays. No env has a `link` now. */
+  brokerLost(): void {
+    this.#lose(undefined, "BROKER_LOST", "the connection to the broker was lost during the call")
+  }
+
+  /** Refuses what has waited for as long as the broker may be away, and what comes until it is back. */
+  brokerStaysAway(error: BunhouseError): void {
+    if (!this.#isDraining) this.#refusal = notRun(error)
+    for (const call of this.#table) {
+      if (call.state === "waiting") this.#end(call, error)
+    }
+  }
+
+  brokerBack(): void {
+    if (!this.#isDraining) this.#refusal = undefined
+  }
+
+  /** Sends waiting calls as long as there are places. */
+  #fill(lane: Lane, env: EnvRoute): void {
+    while (lane.hasPlace && env.link !== undefined) {
+      const call = lane.queue.shift()
+      if (call === undefined) return
+      this.#send(call, lane, env.link)
+    }
+  }
+
+  #occupy(call: Call, lane: Lane): void {
+    lane.running++
+    call.lane = lane
+    call.state = "sent"
+  }
+
+  #send(call: Call, lane: Lane, link: EnvLink): void {
+    const { frame, route } = call
+    if (frame === undefined || route.index === undefined) return this.#await(call)
+    this.#occupy(call, lane)
+    call.frame = undefined
+    link.outbox
+      .open(frame.length)
+      .copyBytes(frame, 0, frame.length, call.id, route.index, remainingMs(call.dueAt), call.serial)
+  }
+
+  /** The call waits until its function is loaded. */
+  #await(call: Call): void {
+    const { route } = call
+    route.index = undefined
+    route.waiting.push(call)
+    route.env.load(route)
+  }
+
+  /** Tells nobody: takes the caller off (C1), and the call out of the deadlines. */
+  #settle(call: Call): Caller | undefined {
+    const { caller } = call
+    if (caller === undefined) return undefined
+    call.caller = undefined
+    this.#deadlines.remove(call)
+    this.#awaited--
+    if (this.#isDraining && this.#awaited === 0) this.#drained.resolve()
+    return caller
+  }
+
+  /** The call's place is free again (C3). */
+  #release(call: Call): void {
+    this.#close(call)
+    const { lane } = call
+    if (lane === undefined) return
+    lane.running--
+    if (lane.queue.length > 0) this.#fill(lane, call.route.env)
+  }
+
+  #close(call: Call): void {
+    call.state = "closed"
+    this.#table.close(call.id)
+  }
+
+  #due(call: Call): void {
+    const ran = call.state === "waiting" ? "no" : "maybe"
+    const where = ran === "no" ? "before the call was started" : "while the call was running"
+    const { caller } = call
+    this.cancel(call)
+    const error = callError(
+      this.#bootId,
+      call,
+      "DEADLINE_EXCEEDED",
+      ran,
+      `the deadline passed ${where}`,
+    )
+    caller?.fail(call.callerId, error, call)
+  }
+
+  /** What was sent to `env`, or to any env, will not be answered. */
+  #lose(env: EnvRoute | undefined, code: ErrorCode, reason: string): void {
+    for (const call of this.#table) {
+      if (call.lane === undefined || (env !== undefined && call.route.env !== env)) continue
+      this.#fail(call, code, "maybe", reason)
+    }
+  }
+
+  #fail(call: Call, code: ErrorCode, ran: Ran, reason: string): void {
+    const caller = this.#settle(call)
+    this.#release(call)
+    caller?.fail(call.callerId, callError(this.#bootId, call, code, ran, reason), call)
+  }
+
+  /** Refuses what waits in `queue`, of one function or of all. */
+  #failWaiting(queue: CallQueue, error: BunhouseError, only?: FunctionRoute): void {
+    for (const call of queue) {
+      if (only === undefined || call.route === only) this.#end(call, error)
+    }
+  }
+
+  /** Ends a call that waits. */
+  #end(call: Call, error: BunhouseError): void {
+    const caller = this.#settle(call)
+    call.queue?.remove(call)
+    this.#close(call)
+    caller?.fail(call.callerId, notRun(error), call)
+  }
+
+  #nextSerial(): number {
+    this.#serial = (this.#serial + 1) >>> 0
+    return this.#serial
+  }
+}

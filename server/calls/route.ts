@@ -1,0 +1,57 @@
+import type { BunhouseError } from "../../protocol/errors.ts"
+import type { FunctionInfo, Place } from "../../protocol/function-spec.ts"
+import { type Backlog, CallQueue } from "./call-queue.ts"
+import type { Lane } from "./lane.ts"
+import type { Outbox } from "../../protocol/outbox.ts"
+
+/** What the dispatcher must know of an env; server/envs/env.ts provides it. */
+export interface EnvRoute {
+  readonly name: string
+  readonly functions: ReadonlyMap<string, FunctionRoute>
+  readonly lanes: Readonly<Record<Place, Lane>>
+  /** What waits in the lanes and for functions to be loaded. */
+  readonly backlog: Backlog
+  /** Calls that may wait in all queues of the env together. */
+  readonly queueMax: number
+  /** The process that serves the env, while there is one that calls can be sent to. */
+  readonly link: EnvLink | undefined
+  /** Why calls are refused outright: the env is failed, or goes away. */
+  readonly refusal: BunhouseError | undefined
+  /**
+   * Asks for the function to be loaded, starting the env if need be. Ends in `loaded`, `loadFailed` or `envRefused`.
+   * Never sooner than in a later turn.
+   */
+  load(route: FunctionRoute): void
+}
+
+/** One life of an env process, as the dispatcher sees it. */
+export interface EnvLink {
+  readonly incarnation: string
+  readonly outbox: Outbox
+}
+
+/** Where calls of one function go. */
+export class FunctionRoute {
+  readonly env: EnvRoute
+  info: FunctionInfo
+  /** Number of the loaded version in the env process; undefined while none is loaded there. */
+  index: number | undefined = undefined
+  /** True once the function was deleted: whoever kept the route looks it up again. */
+  isRemoved = false
+  /** Calls that came before the function was loaded. */
+  readonly waiting: CallQueue
+
+  constructor(env: EnvRoute, info: FunctionInfo) {
+    this.env = env
+    this.info = info
+    this.waiting = new CallQueue(env.backlog)
+  }
+
+  get address(): string {
+    return `${this.env.name}/${this.info.name}`
+  }
+
+  get lane(): Lane {
+    return this.env.lanes[this.info.run]
+  }
+}

@@ -1,0 +1,26 @@
+import type { LoadRequest } from "../../protocol/env-control.ts"
+import type { EnvLink } from "../calls/route.ts"
+
+/** One life of an env process, as its env needs it; process.ts provides it. */
+export interface EnvLife extends EnvLink {
+  readonly pid: number
+  readonly startedAt: Date
+  readonly threadsMax: number
+  /** False while messages would reach nobody. */
+  readonly isReachable: boolean
+  /** Settles when the process is gone, and never rejects. */
+  readonly exited: Promise<EnvExit>
+  /** Settles when the process has said hello; rejects when it exits or is too slow. */
+  readonly ready: Promise<void>
+  /** Has the process load code. Rejects with what the process answered, or when it is gone or does not answer. */
+  load(request: LoadRequest): Promise<void>
+  /** Ends the process: politely first, by force after `graceMs`. Legal at any time; resolves when it is gone. */
+  stop(graceMs: number): Promise<void>
+  /** Ends the process and its group at once. */
+  kill(): void
+}
+
+export interface EnvExit {
+  /** "exit code 1", "SIGKILL": for messages. */
+  readonly how: string
+}

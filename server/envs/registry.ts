@@ -1,0 +1,204 @@
+import { type EnvSpec, readEnvSpec, sameEnvSpec } from "../../protocol/env-spec.ts"
+import { BunhouseError } from "../../protocol/errors.ts"
+import {
+  type FunctionInfo,
+  type FunctionSpec,
+  readFunctionInfo,
+  versionOf,
+} from "../../protocol/function-spec.ts"
+import type { Store } from "../../broker/store.ts"
+import type { Dispatcher } from "../calls/dispatcher.ts"
+import { FunctionRoute } from "../calls/route.ts"
+import { Env, type EnvParts } from "./env.ts"
+import type { Loader } from "./loader.ts"
+
+/**
+ * What the daemon knows: envs by name, functions by name, and how both change. The store holds the same, so that a
+ * restart finds it again.
+ *
+ * Invariants:
+ * R1. A function is switched to a new version only once that version is loaded; until then the old one serves.
+ * R2. What is in memory after a change was written to the store before the caller heard of the change.
+ * R3. Changes of one function follow each other; the last one asked for is the one that stays.
+ * R4. A deploy that is under way when its env is removed leaves nothing behind, in memory or in the store.
+ */
+export class Registry {
+  readonly #envs = new Map<string, Env>()
+  readonly #store: Store
+  readonly #dispatcher: Dispatcher
+  readonly #loader: Loader
+  readonly #parts: EnvParts
+  readonly #changes = new Map<string, Promise<unknown>>()
+  #closed: BunhouseError | undefined
+
+  constructor(options: {
+    readonly store: Store
+    readonly dispatcher: Dispatcher
+    readonly loader: Loader
+    readonly parts: EnvParts
+  }) {
+    this.#store = options.store
+    this.#dispatcher = options.dispatcher
+    this.#loader = options.loader
+    this.#parts = options.parts
+  }
+
+  get envs(): Iterable<Env> {
+    return this.#envs.values()
+  }
+
+  /** Reads everything back. A record that cannot be read is reported and left out. */
+  async restore(problem: (line: string) => void): Promise<void> {
+    for (const [name, record] of await this.#store.envs.all()) {
+      guard(problem, `env ${name}`, () => this.#add(name, readEnvSpec(name, record)))
+    }
+    for (const record of await this.#store.functions.all()) {
+      guard(problem, "a function", () => {
+        const info = readFunctionInfo(record)
+        const env = this.#envs.get(info.env) ?? this.#add(info.env, readEnvSpec(info.env, {}))
+        env.functions.set(info.name, new FunctionRoute(env, info))
+      })
+    }
+  }
+
+  env(name: string): Env {
+    const env = this.#envs.get(name)
+    if (env !== undefined) return env
+    const known = [...this.#envs.keys()].slice(0, 10).join(", ")
+    const hint = known === "" ? "no env exists yet" : `there are: ${known}`
+    throw new BunhouseError("NOT_FOUND", `there is no env ${JSON.stringify(name)} (${hint})`, {
+      env: name,
+    })
+  }
+
+  find(env: string, name: string): FunctionRoute | undefined {
+    return this.#envs.get(env)?.functions.get(name)
+  }
+
+  route(env: string, name: string): FunctionRoute {
+    const route = this.env(env).functions.get(name)
+    if (route !== undefined) return route
+    const message = `env ${JSON.stringify(env)} has no function ${JSON.stringify(name)}: send it with fn(…).to(…)`
+    throw new BunhouseError("NOT_FOUND", message, { env, function: name })
+  }
+
+  /** The env, made with the defaults if need be. */
+  async ensureEnv(name: string): Promise<Env> {
+    if (!this.#envs.has(name)) await this.putEnv(name, readEnvSpec(name, {}))
+    return this.env(name)
+  }
+
+  /** Makes an env, or changes its spec. Says whether anything changed. */
+  async putEnv(name: string, spec: EnvSpec): Promise<{ readonly changed: boolean }> {
+    return this.#inTurn(`env ${name}`, async () => {
+      const env = this.#envs.get(name)
+      if (env !== undefined && sameEnvSpec(env.spec, spec)) return { changed: false }
+      await this.#store.envs.put(name, spec)
+      if (env === undefined) this.#add(name, spec)
+      else env.setSpec(spec)
+      return { changed: true }
+    })
+  }
+
+  /** Ends the env's process, refuses its calls and forgets its functions. */
+  async removeEnv(name: string): Promise<void> {
+    await this.#inTurn(`env ${name}`, async () => {
+      const env = this.env(name)
+      const known = new Set(env.functions.keys())
+      await this.#forget(name, known)
+      await this.#store.envs.delete(name)
+      this.#envs.delete(name)
+      for (const route of env.functions.values()) route.isRemoved = true
+      const message = `env ${JSON.stringify(name)} was removed`
+      await env.close(new BunhouseError("NOT_FOUND", message, { env: name }), 0)
+      // What a deploy added while the store was busy (R4).
+      await this.#forget(name, new Set(env.functions.keys()).difference(known))
+    })
+  }
+
+  /** `timeoutMs` is for the top-level code of the function. */
+  async deploy(spec: FunctionSpec, timeoutMs: number): Promise<DeployResult> {
+    return this.#inTurn(`${spec.env}/${spec.name}`, () => this.#deploy(spec, timeoutMs))
+  }
+
+  async removeFunction(envName: string, name: string): Promise<void> {
+    await this.#inTurn(`${envName}/${name}`, async () => {
+      const route = this.route(envName, name)
+      await this.#store.functions.delete(envName, name)
+      this.env(envName).functions.delete(name)
+      route.isRemoved = true
+      const message = `${route.address} was deleted`
+      this.#dispatcher.removed(route, new BunhouseError("NOT_FOUND", message, { env: envName }))
+    })
+  }
+
+  /** Ends all envs. From now on nothing is changed and no env starts; what waits for that is refused with `error`. */
+  async close(reason: BunhouseError, graceMs: number): Promise<void> {
+    this.#closed = reason
+    await Promise.all([...this.#envs.values()].map((env) => env.close(reason, graceMs)))
+  }
+
+  async #deploy(spec: FunctionSpec, timeoutMs: number): Promise<DeployResult> {
+    const { env: envName, name, kind, run, code } = spec
+    const info: FunctionInfo = { env: envName, name, kind, run, version: versionOf(spec) }
+    const old = this.find(envName, name)
+    if (old?.info.version === info.version) return { info: old.info, changed: false }
+    const env = await this.ensureEnv(envName)
+    await this.#store.code.put(info.version, code)
+    const process = await env.ready()
+    const index = await this.#loader.load(env, process, info, timeoutMs)
+    await this.#store.functions.put(envName, name, info)
+    if (env.refusal !== undefined && this.#envs.get(envName) !== env) {
+      await this.#store.functions.delete(envName, name)
+      throw env.refusal // R4
+    }
+    const route = env.functions.get(name) ?? new FunctionRoute(env, info)
+    route.info = info
+    env.functions.set(name, route)
+    // R1: the switch. Where the process was lost meanwhile, the first call loads the version again.
+    if (env.link === process) this.#dispatcher.loaded(route, index)
+    return { info, changed: true }
+  }
+
+  async #forget(env: string, functions: Iterable<string>): Promise<void> {
+    await Promise.all([...functions].map((name) => this.#store.functions.delete(env, name)))
+  }
+
+  #add(name: string, spec: EnvSpec): Env {
+    const env = new Env(name, spec, this.#parts)
+    this.#envs.set(name, env)
+    return env
+  }
+
+  /** R3. */
+  async #inTurn<T>(subject: string, change: () => Promise<T>): Promise<T> {
+    const before = this.#changes.get(subject) ?? Promise.resolve()
+    const checked = () => {
+      if (this.#closed !== undefined) throw this.#closed
+      return change()
+    }
+    const turn = before.then(checked, checked)
+    this.#changes.set(subject, turn)
+    try {
+      return await turn
+    } finally {
+      if (this.#changes.get(subject) === turn) this.#changes.delete(subject)
+    }
+  }
+}
+
+export interface DeployResult {
+  readonly info: FunctionInfo
+  /** False when the daemon had this very version already. */
+  readonly changed: boolean
+}
+
+function guard(problem: (line: string) => void, what: string, read: () => void): void {
+  try {
+    read()
+  } catch (error) {
+    problem(
+      `${what} in the store cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}

@@ -1,0 +1,200 @@
+import { setImmediate as endOfTurn } from "node:timers/promises"
+import type { Server } from "bun"
+import { Elysia } from "elysia"
+import { readEnvSpec } from "../../protocol/env-spec.ts"
+import { BunhouseError } from "../../protocol/errors.ts"
+import { readFunctionSpec } from "../../protocol/function-spec.ts"
+import { paths } from "../../protocol/http.ts"
+import { BODY_BYTES_MAX, UNREAD_BYTES_MAX } from "../../protocol/limits.ts"
+import { checkName } from "../../protocol/names.ts"
+import type { DaemonStatus } from "../../protocol/status.ts"
+import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { Registry } from "../envs/registry.ts"
+import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
+import { readBody, readJsonBody } from "./body.ts"
+import { callByFrames, callByName } from "./calls.ts"
+import type { Gate } from "./gate.ts"
+import { SocketCaller, type SocketPeer } from "./socket.ts"
+import { loadTimeoutOf } from "./timeout.ts"
+
+/**
+ * The daemon's HTTP face: routes and nothing else. Every request has passed the gate before a route sees it; every
+ * handler answers with a Response and every error becomes one typed JSON body.
+ */
+export interface HttpParts {
+  readonly gate: Gate
+  readonly registry: Registry
+  readonly dispatcher: Dispatcher
+  /** Payload of the hello frame. */
+  readonly hello: Uint8Array
+  status(): DaemonStatus
+  /** Why no calls are accepted now; undefined when they are. */
+  refusal(): BunhouseError | undefined
+  /** Begins to stop the daemon; returns at once. */
+  shutdown(): void
+}
+
+export interface HttpServer {
+  readonly port: number
+  /** Closes the port and all connections. */
+  stop(): Promise<void>
+}
+
+/** Binds the port. Throws what `Bun.serve` throws when the port is taken. */
+export function serveHttp(parts: HttpParts, hostname: string, port: number): HttpServer {
+  const app = new Elysia({
+    serve: {
+      reusePort: false,
+      development: false,
+      maxRequestBodySize: BODY_BYTES_MAX,
+      idleTimeout: 30,
+    },
+    websocket: {
+      maxPayloadLength: BODY_BYTES_MAX,
+      backpressureLimit: UNREAD_BYTES_MAX,
+      closeOnBackpressureLimit: true,
+      perMessageDeflate: false,
+      idleTimeout: 120,
+      sendPings: true,
+    },
+  })
+  app
+    .onRequest(({ request }) => {
+      const refusal = parts.gate.refusal(request)
+      return refusal === undefined ? undefined : errorResponse(refusal)
+    })
+    .onError(({ error, code, request }) => {
+      const path = new URL(request.url).pathname
+      // Our own errors have a code, too, which Elysia takes for one of its own.
+      const isOurs = error instanceof BunhouseError
+      if (isOurs || code !== "NOT_FOUND") return thrownResponse(error, `${request.method} ${path}`)
+      return errorResponse(new BunhouseError("NOT_FOUND", `there is no ${request.method} ${path}`))
+    })
+  controlRoutes(app, parts)
+  callRoutes(app, parts)
+  socketRoute(app, parts)
+  app.listen({ hostname, port })
+  return {
+    port: app.server?.port ?? port,
+    stop: async () => {
+      // What callers were told last is still on its way out, at the end of this turn.
+      await endOfTurn()
+      await app.stop(true)
+    },
+  }
+}
+
+function controlRoutes(app: Elysia, parts: HttpParts): void {
+  const { registry } = parts
+  const envPath = "/v1/envs/:env"
+  const functionPath = "/v1/envs/:env/functions/:function"
+  app
+    .get(paths.health, () => jsonResponse({ alive: true }))
+    .get(paths.ready, () => {
+      const refusal = parts.refusal()
+      return refusal === undefined ? jsonResponse({ ready: true }) : errorResponse(refusal)
+    })
+    .get(paths.status, () => jsonResponse(parts.status()))
+    .get(paths.envs, () => jsonResponse({ envs: parts.status().envs }))
+    .get(paths.functions, () => {
+      return jsonResponse({ functions: parts.status().envs.flatMap((env) => env.functions) })
+    })
+    .post(paths.shutdown, () => {
+      parts.shutdown()
+      return jsonResponse({ stopping: true }, 202)
+    })
+    .put(envPath, async ({ request }) => {
+      const { env } = namesIn(request)
+      checkName("env", env)
+      return jsonResponse(await registry.putEnv(env, readEnvSpec(env, await readJsonBody(request))))
+    })
+    .delete(envPath, async ({ request }) => {
+      await registry.removeEnv(namesIn(request).env)
+      return jsonResponse({ removed: true })
+    })
+    .post(`${envPath}/restart`, async ({ request }) => {
+      await registry.env(namesIn(request).env).restart()
+      return jsonResponse({ restarted: true })
+    })
+    .post(`${envPath}/ready`, async ({ request, server }) => {
+      const { env } = namesIn(request)
+      checkName("env", env)
+      patient(server, request)
+      await (await registry.ensureEnv(env)).ready()
+      return jsonResponse({ ready: true })
+    })
+    .put(functionPath, async ({ request, server }) => {
+      const names = namesIn(request)
+      const timeoutMs = loadTimeoutOf(request)
+      const input = await readJsonBody(request)
+      patient(server, request)
+      const spec = readFunctionSpec(names.env, names.function, input)
+      return jsonResponse(await registry.deploy(spec, timeoutMs))
+    })
+    .get(functionPath, ({ request }) => {
+      const names = namesIn(request)
+      return jsonResponse(registry.route(names.env, names.function).info)
+    })
+    .delete(functionPath, async ({ request }) => {
+      const names = namesIn(request)
+      await registry.removeFunction(names.env, names.function)
+      return jsonResponse({ removed: true })
+    })
+}
+
+function callRoutes(app: Elysia, parts: HttpParts): void {
+  const calls = {
+    dispatcher: parts.dispatcher,
+    hello: parts.hello,
+    find: (env: string, fn: string) => parts.registry.route(env, fn),
+  }
+  app
+    .post(paths.frames, async ({ request, server }) => {
+      const body = await readBody(request)
+      patient(server, request)
+      return callByFrames(calls, request, body)
+    })
+    .post("/v1/envs/:env/functions/:function/call", async ({ request, server }) => {
+      const body = await readBody(request)
+      patient(server, request)
+      return callByName(calls, request, body, namesIn(request))
+    })
+}
+
+function socketRoute(app: Elysia, parts: HttpParts): void {
+  const callers = new WeakMap<object, SocketCaller>()
+  app.ws(paths.connect, {
+    open({ raw }) {
+      const peer: SocketPeer = {
+        send: (batch) => void raw.send(batch),
+        close: (code, reason) => raw.close(code, reason),
+      }
+      const { dispatcher, registry, hello } = parts
+      const find = (env: string, fn: string) => registry.route(env, fn)
+      callers.set(raw, new SocketCaller({ peer, dispatcher, find, hello }))
+    },
+    message({ raw }, message) {
+      // Text is no frame; as bytes it is refused like any other that is none.
+      const bytes = message instanceof Uint8Array ? message : Buffer.from(String(message))
+      callers.get(raw)?.receive(bytes)
+    },
+    close({ raw }) {
+      callers.get(raw)?.closed()
+    },
+  })
+}
+
+/** The names in a path, decoded here and only here, so that what was checked is what is used. */
+function namesIn(request: Request): { readonly env: string; readonly function: string } {
+  const [, , , env = "", , fn = ""] = new URL(request.url).pathname.split("/")
+  try {
+    return { env: decodeURIComponent(env), function: decodeURIComponent(fn) }
+  } catch (cause) {
+    throw new BunhouseError("INVALID_ARGUMENT", "a name in the path is not well encoded", { cause })
+  }
+}
+
+/** From here on the answer may take as long as the call's own deadline allows. */
+function patient(server: Server<unknown> | null, request: Request): void {
+  server?.timeout(request, 0)
+}

@@ -1,0 +1,66 @@
+import { BunhouseError, encodeErrorRecord, type Ran } from "../../protocol/errors.ts"
+import { type FrameReader, FrameType } from "../../protocol/frame.ts"
+import type { Call, Caller } from "../calls/call.ts"
+import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { FunctionRoute } from "../calls/route.ts"
+
+/** How a call over plain HTTP ended, in the words of a reply or error frame. The payload is a copy. */
+export interface SingleOutcome {
+  readonly type: FrameType
+  readonly flags: number
+  readonly serial: number
+  readonly payload: Uint8Array<ArrayBuffer>
+}
+
+/**
+ * Makes the one call of one HTTP request. When `signal` fires (the client went away), the call is cancelled and the
+ * outcome does not matter.
+ */
+export function singleCall(options: {
+  readonly dispatcher: Dispatcher
+  readonly route: FunctionRoute
+  /** Stands on the call. */
+  readonly frame: FrameReader
+  readonly signal: AbortSignal
+}): Promise<SingleOutcome> {
+  const { signal } = options
+  // The caller may have gone while its request was read; then the signal does not fire any more.
+  if (signal.aborted) return Promise.resolve(failed(gone("no"), 0))
+  const { promise, resolve } = Promise.withResolvers<SingleOutcome>()
+  const call = options.dispatcher.submit(new SingleCaller(resolve), options.frame, options.route)
+  if (call === undefined) return promise
+  const cancel = () => {
+    options.dispatcher.cancel(call)
+    resolve(failed(gone("maybe"), call.serial))
+  }
+  signal.addEventListener("abort", cancel, { once: true })
+  return promise.finally(() => signal.removeEventListener("abort", cancel))
+}
+
+function gone(ran: Ran): BunhouseError {
+  return new BunhouseError("CANCELLED", "the caller went away", { ran })
+}
+
+/** The outcome of a call that the platform failed. */
+export function failed(error: BunhouseError, serial: number): SingleOutcome {
+  return { type: FrameType.error, flags: 0, serial, payload: encodeErrorRecord(error) }
+}
+
+class SingleCaller implements Caller {
+  readonly #resolve: (outcome: SingleOutcome) => void
+
+  constructor(resolve: (outcome: SingleOutcome) => void) {
+    this.#resolve = resolve
+  }
+
+  deliver(_callerId: number, frame: FrameReader, { serial }: Call): void {
+    const type = frame.type === FrameType.reply ? FrameType.reply : FrameType.error
+    // `slice` of a Buffer would be a view of a batch that is used again.
+    const payload = new Uint8Array(frame.payload)
+    this.#resolve({ type, flags: frame.flags, serial, payload })
+  }
+
+  fail(_callerId: number, error: BunhouseError, { serial }: Call): void {
+    this.#resolve(failed(error, serial))
+  }
+}

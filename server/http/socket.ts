@@ -1,0 +1,166 @@
+import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../../protocol/errors.ts"
+import { Fields, parseJson } from "../../protocol/fields.ts"
+import { CONNECTION_ID, FrameReader, FrameType } from "../../protocol/frame.ts"
+import { BODY_BYTES_MAX } from "../../protocol/limits.ts"
+import { Outbox } from "../../protocol/outbox.ts"
+import { slotOf } from "../../protocol/slots.ts"
+import type { Call, Caller } from "../calls/call.ts"
+import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { FunctionRoute } from "../calls/route.ts"
+
+/**
+ * One WebSocket connection of a client: its names, its calls, its replies.
+ *
+ * Invariants:
+ * K1. A message that breaks the protocol is answered with an error frame about the connection, and the connection is
+ *     closed; other connections do not notice.
+ * K2. When the connection closes, its calls are dropped or cancelled.
+ */
+export class SocketCaller implements Caller {
+  readonly #peer: SocketPeer
+  readonly #dispatcher: Dispatcher
+  readonly #find: (env: string, fn: string) => FunctionRoute
+  readonly #frame = new FrameReader()
+  readonly #targets = new Map<number, Target>()
+  /** By the slot of the client's id. */
+  readonly #calls: (Call | undefined)[] = []
+  readonly #outbox: Outbox
+  #isRefused = false
+
+  constructor(options: {
+    readonly peer: SocketPeer
+    readonly dispatcher: Dispatcher
+    /** Throws NOT_FOUND. */
+    readonly find: (env: string, fn: string) => FunctionRoute
+    /** Payload of the hello frame. */
+    readonly hello: Uint8Array
+  }) {
+    this.#peer = options.peer
+    this.#dispatcher = options.dispatcher
+    this.#find = options.find
+    this.#outbox = new Outbox({
+      send: (batch) => this.#peer.send(batch),
+      messageBytesMax: BODY_BYTES_MAX,
+      flushAfter: "turn",
+    })
+    this.#outbox.open(0).write(FrameType.hello, 0, 0, 0, 0, 0, options.hello)
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#isRefused) return
+    const frame = this.#frame
+    try {
+      frame.open(bytes)
+      while (frame.next()) this.#handle(frame)
+    } catch (cause) {
+      this.#refuse(asBunhouseError(cause, "reading a message"))
+    }
+  }
+
+  /** K2. */
+  closed(): void {
+    for (const call of this.#calls) {
+      if (call !== undefined) this.#dispatcher.cancel(call)
+    }
+    this.#calls.length = 0
+  }
+
+  deliver(callerId: number, frame: FrameReader, call: Call): void {
+    this.#calls[slotOf(callerId)] = undefined
+    this.#outbox.open(frame.end - frame.start).copyFrom(frame, callerId, 0, 0, call.serial)
+  }
+
+  fail(callerId: number, error: BunhouseError, call: Call): void {
+    this.#calls[slotOf(callerId)] = undefined
+    const record = encodeErrorRecord(error)
+    this.#outbox.open(record.length).write(FrameType.error, 0, callerId, 0, 0, call.serial, record)
+  }
+
+  #handle(frame: FrameReader): void {
+    switch (frame.type) {
+      case FrameType.call:
+        return this.#call(frame)
+      case FrameType.bind:
+        return this.#bind(frame)
+      case FrameType.cancel:
+        return this.#cancel(frame.id)
+      default:
+        throw new BunhouseError(
+          "PROTOCOL_ERROR",
+          `a client may not send frames of type ${frame.type}`,
+        )
+    }
+  }
+
+  #call(frame: FrameReader): void {
+    const target = this.#targets.get(frame.target)
+    if (target === undefined) {
+      throw new BunhouseError("PROTOCOL_ERROR", `call to the unbound target ${frame.target}`)
+    }
+    const route = this.#resolve(target, frame)
+    if (route === undefined) return
+    const slot = slotOf(frame.id)
+    if (this.#calls[slot] !== undefined) {
+      throw new BunhouseError("PROTOCOL_ERROR", `the call id ${frame.id} is in use`)
+    }
+    this.#calls[slot] = this.#dispatcher.submit(this, frame, route)
+  }
+
+  /** The route of a target; where there is none, the call of `frame` has been refused. */
+  #resolve(target: Target, frame: FrameReader): FunctionRoute | undefined {
+    if (target.route !== undefined && !target.route.isRemoved) return target.route
+    try {
+      target.route = this.#find(target.env, target.function)
+      return target.route
+    } catch (cause) {
+      const record = encodeErrorRecord(asBunhouseError(cause, "finding a function"))
+      this.#outbox.open(record.length).write(FrameType.error, 0, frame.id, 0, 0, 0, record)
+      return undefined
+    }
+  }
+
+  #bind(frame: FrameReader): void {
+    if (this.#targets.size >= TARGETS_MAX) {
+      throw new BunhouseError("PROTOCOL_ERROR", `more than ${TARGETS_MAX} targets are bound`)
+    }
+    const text = Buffer.from(frame.payload).toString()
+    const fields = new Fields("the names of a target", parseJson("the names of a target", text))
+    this.#targets.set(frame.target, {
+      env: fields.text("env"),
+      function: fields.text("function"),
+      route: undefined,
+    })
+  }
+
+  #cancel(id: number): void {
+    const slot = slotOf(id)
+    const call = this.#calls[slot]
+    // A cancel that crosses its reply finds nothing, or a later call under the slot.
+    if (call === undefined || call.callerId !== id) return
+    this.#calls[slot] = undefined
+    this.#dispatcher.cancel(call)
+  }
+
+  /** K1. */
+  #refuse(error: BunhouseError): void {
+    this.#isRefused = true
+    const record = encodeErrorRecord(error)
+    this.#outbox.open(record.length).write(FrameType.error, 0, CONNECTION_ID, 0, 0, 0, record)
+    this.#outbox.flush()
+    this.#peer.close(1002, error.code)
+  }
+}
+
+/** The side of a WebSocket that a caller needs. */
+export interface SocketPeer {
+  send(batch: Uint8Array): void
+  close(code: number, reason: string): void
+}
+
+interface Target {
+  readonly env: string
+  readonly function: string
+  route: FunctionRoute | undefined
+}
+
+const TARGETS_MAX = 100_000

@@ -1,0 +1,51 @@
+import { BunhouseError } from "../protocol/errors.ts"
+import { DEFAULT_HOST, DEFAULT_PORT, type Environment, homeRoot } from "../protocol/home.ts"
+
+/** What a daemon is started with; resolved once, nothing is optional inside. */
+export interface ServerSettings {
+  readonly home: string
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** Given by the user; otherwise the token file of the home counts. */
+  readonly token: string | undefined
+  /** All variables of the daemon's own environment; a few are passed on to env processes. */
+  readonly environment: Environment
+}
+
+/** Options win over environment variables, these over defaults. Throws INVALID_ARGUMENT. */
+export function readSettings(
+  environment: Environment,
+  options: { readonly host?: string | undefined; readonly port?: string | undefined } = {},
+): ServerSettings {
+  return {
+    home: homeRoot(environment),
+    host: options.host ?? text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST,
+    port: readPort(options.port ?? text(environment, "BUNHOUSE_PORT")),
+    token: readToken(text(environment, "BUNHOUSE_TOKEN")),
+    environment,
+  }
+}
+
+function readPort(given: string | undefined): number {
+  if (given === undefined) return DEFAULT_PORT
+  const port = Number(given)
+  if (/^\d+$/.test(given) && port <= 65_535) return port
+  throw new BunhouseError(
+    "INVALID_ARGUMENT",
+    `expected a port from 0 to 65535, got ${JSON.stringify(given)}`,
+  )
+}
+
+function readToken(given: string | undefined): string | undefined {
+  if (given === undefined || /^[\x21-\x7e]{16,512}$/.test(given)) return given
+  throw new BunhouseError(
+    "INVALID_ARGUMENT",
+    "expected BUNHOUSE_TOKEN to be 16 to 512 printable characters without spaces",
+  )
+}
+
+function text(environment: Environment, name: string): string | undefined {
+  const value = environment[name]
+  return value === "" ? undefined : value
+}

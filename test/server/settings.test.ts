@@ -1,0 +1,38 @@
+import { describe, expect, test } from "bun:test"
+import { readSettings } from "../../server/settings.ts"
+import { refusal } from "../support/sent.ts"
+
+describe("readSettings()", () => {
+  test("takes options before variables, and these before defaults", () => {
+    expect(readSettings({ BUNHOUSE_HOME: "/h" })).toMatchObject({
+      home: "/h",
+      host: "127.0.0.1",
+      port: 7420,
+      token: undefined,
+    })
+    const variables = { BUNHOUSE_HOST: "box", BUNHOUSE_PORT: "1", BUNHOUSE_TOKEN: "x".repeat(16) }
+    expect(readSettings(variables)).toMatchObject({ host: "box", port: 1, token: "x".repeat(16) })
+    const options = { host: "::1", port: "0" }
+    expect(readSettings(variables, options)).toMatchObject({ host: "::1", port: 0 })
+  })
+
+  test("takes an empty variable for none", () => {
+    const empty = { BUNHOUSE_HOST: "", BUNHOUSE_PORT: "", BUNHOUSE_TOKEN: "" }
+    expect(readSettings(empty)).toMatchObject({ host: "127.0.0.1", port: 7420, token: undefined })
+  })
+
+  test.each([["-1"], ["65536"], ["1.5"], ["0x10"], ["http"], [" 1"], ["1e3"]])(
+    "refuses the port %p",
+    (port) => {
+      refusal("INVALID_ARGUMENT", () => readSettings({ BUNHOUSE_PORT: port }))
+    },
+  )
+
+  test.each([["short"], ["with a space in it"], ["line\nbreak-0123456789"], ["x".repeat(513)]])(
+    "refuses the token %p, and does not show it",
+    (token) => {
+      const error = refusal("INVALID_ARGUMENT", () => readSettings({ BUNHOUSE_TOKEN: token }))
+      expect(error.message).not.toContain(token)
+    },
+  )
+})
