@@ -1,0 +1,145 @@
+import { type MessagePort, MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads"
+import { asBunhouseError, BunhouseError, fromErrorRecord } from "../../protocol/errors.ts"
+import { FrameReader } from "../../protocol/frame.ts"
+import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { type Names, type Outcome, readOutcome } from "../outcome.ts"
+import type { Address } from "../settings.ts"
+import type { BlockingCaller } from "./blocking-caller.ts"
+
+/**
+ * Blocking calls by a resident thread: it keeps a connection of its own, this thread waits on shared memory until the
+ * answer lies in a message port.
+ *
+ * Invariants:
+ * Y1. An answer is taken only for the call that waits for it: late answers to calls that were given up are passed over.
+ * Y2. It does not wait for a thread that is dead: the thread's heart beats in the shared memory.
+ */
+export class ResidentCaller implements BlockingCaller {
+  readonly #address: () => Address
+  #thread: Thread | undefined
+  #lastCall = 0
+
+  constructor(address: () => Address) {
+    this.#address = address
+  }
+
+  call(names: Names, payload: Uint8Array, timeoutMs: number): Outcome {
+    try {
+      const thread = (this.#thread ??= startThread())
+      const number = ++this.#lastCall
+      const request: ResidentRequest = {
+        number,
+        names,
+        payload,
+        timeoutMs,
+        address: this.#address(),
+      }
+      Atomics.store(thread.state, ANSWERED, 0)
+      thread.port.postMessage(request)
+      const answer = this.#await(thread, number, timeoutMs)
+      if (answer === undefined) throw tooLate(names)
+      if (answer.kind === "failed") throw fromErrorRecord(answer.error)
+      const frame = new FrameReader()
+      frame.open(answer.batch)
+      frame.next()
+      return readOutcome(frame, names, () => answer.callId)
+    } catch (error) {
+      const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
+      return { kind: "threw", thrown, wasPromise: false }
+    }
+  }
+
+  close(): void {
+    void this.#thread?.worker.terminate()
+    this.#thread = undefined
+  }
+
+  #await(thread: Thread, number: number, timeoutMs: number): ResidentAnswer | undefined {
+    const giveUpAt =
+      timeoutMs === 0
+        ? Number.POSITIVE_INFINITY
+        : performance.now() + timeoutMs + 2 * DEADLINE_GRACE_MS
+    let beats = Atomics.load(thread.state, HEARTBEAT)
+    while (true) {
+      Atomics.wait(
+        thread.state,
+        ANSWERED,
+        0,
+        Math.min(HEART_STOPPED_MS, giveUpAt - performance.now()),
+      )
+      Atomics.store(thread.state, ANSWERED, 0)
+      for (let next = receive(thread.port); next !== undefined; next = receive(thread.port)) {
+        if (next.number === number) return next // Y1
+      }
+      if (performance.now() >= giveUpAt) return undefined
+      const beatsNow = Atomics.load(thread.state, HEARTBEAT)
+      if (beatsNow === beats) this.#loseThread() // Y2
+      beats = beatsNow
+    }
+  }
+
+  #loseThread(): never {
+    this.close()
+    throw new BunhouseError("DAEMON_LOST", "the thread that makes blocking calls has ended")
+  }
+}
+
+/** What the thread is asked. */
+export interface ResidentRequest {
+  readonly number: number
+  readonly names: Names
+  readonly payload: Uint8Array
+  readonly timeoutMs: number
+  readonly address: Address
+}
+
+/** What the thread answers: the reply frame as a batch, or the record of a platform error. */
+export type ResidentAnswer =
+  | {
+      readonly kind: "replied"
+      readonly number: number
+      readonly batch: Uint8Array
+      readonly callId: string
+    }
+  | { readonly kind: "failed"; readonly number: number; readonly error: unknown }
+
+/** First message to the thread. */
+export interface ResidentStart {
+  readonly port: MessagePort
+  readonly state: Int32Array
+}
+
+/** Places in the shared memory. */
+export const ANSWERED = 0
+export const HEARTBEAT = 1
+/** How often the heart beats. */
+export const HEARTBEAT_MS = 500
+const HEART_STOPPED_MS = 5_000
+
+interface Thread {
+  readonly worker: Worker
+  readonly port: MessagePort
+  readonly state: Int32Array
+}
+
+function startThread(): Thread {
+  const state = new Int32Array(new SharedArrayBuffer(8))
+  const { port1: port, port2 } = new MessageChannel()
+  const worker = new Worker(new URL("./resident-thread.ts", import.meta.url))
+  worker.unref()
+  const start: ResidentStart = { port: port2, state }
+  worker.postMessage(start, [port2])
+  port.unref()
+  return { worker, port, state }
+}
+
+function receive(port: MessagePort): ResidentAnswer | undefined {
+  // The port carries what resident-thread.ts posts, and nothing else.
+  const received: { message: ResidentAnswer } | undefined = receiveMessageOnPort(port)
+  return received?.message
+}
+
+function tooLate({ env, function: fn }: Names): BunhouseError {
+  const message = `${env}/${fn}: the deadline passed, and the daemon did not answer`
+  return new BunhouseError("DEADLINE_EXCEEDED", message, { env, function: fn })
+}

@@ -1,0 +1,205 @@
+import { Deadlines, remainingMs } from "../../protocol/deadlines.ts"
+import {
+  BunhouseError,
+  type ErrorCode,
+  decodeErrorRecord,
+  type Ran,
+} from "../../protocol/errors.ts"
+import { CONNECTION_ID, FrameReader, FrameType } from "../../protocol/frame.ts"
+import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { callIdOf, readHello } from "../../protocol/hello.ts"
+import { Outbox } from "../../protocol/outbox.ts"
+import { SlotTable } from "../../protocol/slots.ts"
+import type { Address } from "../settings.ts"
+import { Dialer } from "./dialer.ts"
+import { type OutgoingCall, PendingCall } from "./pending.ts"
+import type { ClientSocket } from "./websocket.ts"
+
+/**
+ * The one multiplexed connection of a client to its daemon: all calls of a tick leave as one message.
+ *
+ *     closed ─▶ opening ─▶ open ─▶ closed      opened by the first call, again by the next call after a loss
+ *
+ * Invariants:
+ * M1. Every call ends exactly once: by its reply, its deadline (plus DEADLINE_GRACE_MS if the daemon says nothing), its
+ *     signal, or the loss of the connection.
+ * M2. When the connection is lost, calls that were sent fail with `ran: "maybe"`; calls that were not wait for the next
+ *     connection.
+ * M3. The process is kept alive while a call is pending, and not otherwise.
+ */
+export class Connection {
+  readonly #pending = new SlotTable<PendingCall>()
+  readonly #deadlines = new Deadlines<PendingCall>((call) => this.#due(call))
+  readonly #frame = new FrameReader()
+  readonly #dialer: Dialer
+  readonly #outbox: Outbox
+  #socket: ClientSocket | undefined
+  #isOpening = false
+  #bootId = ""
+  /** Numbers under which this connection knows functions; a new connection knows none. */
+  #targets = new Map<string, number>()
+
+  constructor(address: () => Address) {
+    this.#dialer = new Dialer(address, {
+      message: (bytes) => this.#receive(bytes),
+      closed: (reason) => this.#lost(reason),
+    })
+    this.#outbox = new Outbox({
+      send: (batch) => this.#socket?.send(batch),
+      messageBytesMax: BODY_BYTES_MAX,
+      flushAfter: "microtasks",
+    })
+  }
+
+  call(call: OutgoingCall): void {
+    if (call.signal?.aborted) return call.failed(cancelled(call, "no", call.signal.reason))
+    if (this.#pending.isFull) {
+      return call.failed(failure(call, "OVERLOADED", "no", "too many calls are in flight"))
+    }
+    const pending = new PendingCall(call)
+    pending.id = this.#pending.open(pending)
+    if (this.#pending.size === 1) this.#socket?.ref()
+    // The daemon ends the call at its deadline and says so; this is for a daemon that does not.
+    this.#deadlines.add(pending, call.timeoutMs === 0 ? 0 : call.timeoutMs + DEADLINE_GRACE_MS)
+    if (call.signal !== undefined) this.#listen(pending, call.signal)
+    if (this.#socket === undefined) void this.#open()
+    else this.#send(pending)
+  }
+
+  /** Closes the socket. Pending calls fail; a later call opens it again. */
+  close(): void {
+    for (const pending of this.#pending) {
+      const ran = pending.wasSent ? "maybe" : "no"
+      this.#fail(pending, "CANCELLED", ran, "the connection was closed by this side")
+    }
+    this.#socket?.close()
+  }
+
+  #send(pending: PendingCall): void {
+    const { call } = pending
+    const target = this.#targetOf(call)
+    const left =
+      pending.dueAt === Number.POSITIVE_INFINITY
+        ? 0
+        : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
+    const { payload } = call
+    this.#outbox.open(payload.length).write(FrameType.call, 0, pending.id, target, left, 0, payload)
+    pending.wasSent = true
+  }
+
+  #targetOf(call: OutgoingCall): number {
+    const key = `${call.env}/${call.function}`
+    const known = this.#targets.get(key)
+    if (known !== undefined) return known
+    const target = this.#targets.size + 1
+    this.#targets.set(key, target)
+    const names = Buffer.from(JSON.stringify({ env: call.env, function: call.function }))
+    this.#outbox.open(names.length).write(FrameType.bind, 0, 0, target, 0, 0, names)
+    return target
+  }
+
+  async #open(): Promise<void> {
+    if (this.#isOpening) return
+    this.#isOpening = true
+    try {
+      const socket = await this.#dialer.dial(() => this.#pending.size > 0)
+      // Nobody waits any more: the calls gave up, or this side was closed.
+      if (this.#pending.size === 0) socket?.close()
+      else if (socket !== undefined) this.#opened(socket)
+    } catch (error) {
+      for (const pending of this.#pending) this.#failAs(pending, error)
+    }
+    this.#isOpening = false
+    // The dialer may have found that no call waits just before one came.
+    if (this.#socket === undefined && this.#pending.size > 0) void this.#open()
+  }
+
+  #opened(socket: ClientSocket): void {
+    this.#socket = socket
+    for (const pending of this.#pending) this.#send(pending)
+  }
+
+  /** All pending calls were sent: those that come without a socket wait for `#open`. */
+  #lost(reason: string): void {
+    this.#socket = undefined
+    this.#targets = new Map()
+    const message = `the connection to the daemon was lost during the call (${reason})`
+    for (const pending of this.#pending) this.#fail(pending, "DAEMON_LOST", "maybe", message)
+  }
+
+  #receive(bytes: Buffer): void {
+    const frame = this.#frame
+    frame.open(bytes)
+    while (frame.next()) {
+      if (frame.type === FrameType.hello) this.#bootId = readHello(frame.payload).bootId
+      else if (frame.id === CONNECTION_ID) throw decodeErrorRecord(frame.payload)
+      else this.#reply(frame)
+    }
+  }
+
+  #reply(frame: FrameReader): void {
+    const pending = this.#pending.get(frame.id)
+    if (pending === undefined) return
+    this.#settle(pending)
+    const { serial } = frame
+    pending.call.replied(frame, () => callIdOf(this.#bootId, serial))
+  }
+
+  #listen(pending: PendingCall, signal: AbortSignal): void {
+    pending.onAbort = () => {
+      const { wasSent, call } = pending
+      this.#giveUp(pending)
+      call.failed(cancelled(call, wasSent ? "maybe" : "no", signal.reason))
+    }
+    signal.addEventListener("abort", pending.onAbort, { once: true })
+  }
+
+  #due(pending: PendingCall): void {
+    const { wasSent, call } = pending
+    this.#giveUp(pending)
+    const reason = "the deadline passed, and the daemon did not answer"
+    call.failed(failure(call, "DEADLINE_EXCEEDED", wasSent ? "maybe" : "no", reason))
+  }
+
+  /** The daemon hears of it before its slot is given to another call: there it would be in use still. */
+  #giveUp(pending: PendingCall): void {
+    this.#settle(pending)
+    if (pending.wasSent) this.#outbox.open(0).write(FrameType.cancel, 0, pending.id, 0, 0, 0)
+  }
+
+  #fail(pending: PendingCall, code: ErrorCode, ran: Ran, message: string): void {
+    this.#settle(pending)
+    pending.call.failed(failure(pending.call, code, ran, message))
+  }
+
+  /** The connection could not be opened: nothing of the call was sent. */
+  #failAs(pending: PendingCall, error: unknown): void {
+    this.#settle(pending)
+    const { call } = pending
+    if (error instanceof BunhouseError) return call.failed(error)
+    call.failed(
+      failure(call, "UNAVAILABLE", "no", `the daemon cannot be reached: ${String(error)}`),
+    )
+  }
+
+  /** M1: from here on nothing else can end the call. */
+  #settle(pending: PendingCall): void {
+    this.#pending.close(pending.id)
+    this.#deadlines.remove(pending)
+    if (pending.onAbort !== undefined) {
+      pending.call.signal?.removeEventListener("abort", pending.onAbort)
+    }
+    if (this.#pending.size === 0) this.#socket?.unref()
+  }
+}
+
+function cancelled(call: OutgoingCall, ran: Ran, reason: unknown): BunhouseError {
+  const { env, function: fn } = call
+  const message = `${env}/${fn}: the call was cancelled by its caller`
+  return new BunhouseError("CANCELLED", message, { ran, env, function: fn, cause: reason })
+}
+
+function failure(call: OutgoingCall, code: ErrorCode, ran: Ran, reason: string): BunhouseError {
+  const { env, function: fn } = call
+  return new BunhouseError(code, `${env}/${fn}: ${reason}`, { ran, env, function: fn })
+}

@@ -1,0 +1,65 @@
+import { BunhouseError } from "../../protocol/errors.ts"
+import { RECONNECT_MS_MAX } from "../../protocol/limits.ts"
+import { now } from "../../protocol/deadlines.ts"
+import { type Address, noDaemon } from "../settings.ts"
+import { ClientSocket, type SocketHandlers } from "./websocket.ts"
+
+/**
+ * Opens sockets to the daemon. Where there was a daemon a moment ago it may be restarting, so that opening is tried
+ * again for RECONNECT_MS_MAX, with growing, jittered waits; where there never was one, the first refusal counts.
+ */
+export class Dialer {
+  readonly #address: () => Address
+  readonly #handlers: SocketHandlers
+  #hadConnection = false
+
+  constructor(address: () => Address, handlers: SocketHandlers) {
+    this.#address = address
+    this.#handlers = handlers
+  }
+
+  /**
+   * Undefined when `isWanted` no longer holds between two tries.
+   *
+   * @throws {BunhouseError} NO_DAEMON, or the daemon's refusal.
+   */
+  async dial(isWanted: () => boolean): Promise<ClientSocket | undefined> {
+    const giveUpAt = this.#hadConnection ? now() + RECONNECT_MS_MAX : 0
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, WAIT_MS_MAX)) {
+      try {
+        const { url, token } = this.#address()
+        const socket = await open(url, token, this.#handlers)
+        this.#hadConnection = true
+        return socket
+      } catch (error) {
+        const isFinal = error instanceof BunhouseError && !RETRIED.has(error.code)
+        if (isFinal || now() >= giveUpAt) throw error
+      }
+      await Bun.sleep(waitMs / 2 + (Math.random() * waitMs) / 2)
+      if (!isWanted()) return undefined
+    }
+  }
+}
+
+async function open(url: string, token: string, handlers: SocketHandlers): Promise<ClientSocket> {
+  let isOpen = false
+  let end: string | undefined
+  const socket = await ClientSocket.open(url, token, {
+    message: (bytes) => handlers.message(bytes),
+    closed: (reason) => {
+      // Until it is open its end is told by the rejection alone.
+      if (isOpen) handlers.closed(reason)
+      else end = reason
+    },
+  }).catch((error: unknown) => {
+    if (error instanceof BunhouseError) throw error
+    throw noDaemon(url, error)
+  })
+  if (end !== undefined) throw new BunhouseError("UNAVAILABLE", `the connection was ${end} at once`)
+  isOpen = true
+  return socket
+}
+
+const RETRIED = new Set(["NO_DAEMON", "UNAVAILABLE"])
+const FIRST_WAIT_MS = 20
+const WAIT_MS_MAX = 300

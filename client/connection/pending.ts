@@ -1,0 +1,33 @@
+import type { Timed } from "../../protocol/deadlines.ts"
+import type { BunhouseError } from "../../protocol/errors.ts"
+import type { FrameReader } from "../../protocol/frame.ts"
+
+/** What a call needs to be sent. */
+export interface OutgoingCall {
+  readonly env: string
+  readonly function: string
+  readonly payload: Uint8Array
+  /** 0: none. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  /** The reply or error frame; valid during the call only. `callId` is the public one. */
+  readonly replied: (frame: FrameReader, callId: () => string) => void
+  readonly failed: (error: BunhouseError) => void
+}
+
+/** A call between `Connection.call` and its one end. */
+export class PendingCall implements Timed<PendingCall> {
+  readonly call: OutgoingCall
+  id = 0
+  /** Its frame was written to a socket: from then on it may have run. */
+  wasSent = false
+  onAbort: (() => void) | undefined = undefined
+  dueAt = Number.POSITIVE_INFINITY
+  timedList: Timed<PendingCall>["timedList"] = undefined
+  timedNext: PendingCall | undefined = undefined
+  timedPrevious: PendingCall | undefined = undefined
+
+  constructor(call: OutgoingCall) {
+    this.call = call
+  }
+}

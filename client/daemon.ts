@@ -1,0 +1,58 @@
+import type { EnvSpecInput } from "../protocol/env-spec.ts"
+import { readFunctionInfo } from "../protocol/function-spec.ts"
+import { type Environment } from "../protocol/home.ts"
+import { paths } from "../protocol/http.ts"
+import { DEFAULT_ENV, splitAddress } from "../protocol/names.ts"
+import type { DaemonStatus } from "../protocol/status.ts"
+import { Env } from "./env.ts"
+import { Link } from "./link.ts"
+import { readStatus } from "./read-status.ts"
+import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
+import type { ConnectOptions } from "./settings.ts"
+
+/** A daemon, as its users see it. `here` is the one of this machine; `connect` gives any other. */
+export class Daemon implements Disposable {
+  readonly #link: Link
+
+  /** Made by `connect`. */
+  constructor(options: ConnectOptions, environment: Environment) {
+    this.#link = new Link(options, environment)
+  }
+
+  /**
+   * The env `name`, at once and without asking: a target for `.to()`. With a spec, the daemon is told the spec before
+   * the first use.
+   *
+   * @throws {BunhouseError} INVALID_ARGUMENT for a bad name or spec.
+   */
+  env(name: string = DEFAULT_ENV, spec?: EnvSpecInput): Env {
+    return new Env(this.#link, name, spec)
+  }
+
+  /**
+   * A function that was sent earlier, by anybody: `await here.get<typeof add>("math/add")`. A name without `env/` is
+   * looked for in the env `default`.
+   *
+   * @throws {BunhouseError} NOT_FOUND.
+   */
+  async get<F extends AnyFunction>(address: string): Promise<Remote<F>> {
+    const names = splitAddress(address)
+    const path = paths.function(names.env, names.function)
+    const info = readFunctionInfo(await this.#link.control.request("GET", path))
+    return makeRemote<F>({ link: this.#link, info, local: undefined, options: {} })
+  }
+
+  /** Processes, envs, functions and calls of the daemon. */
+  status(): Promise<DaemonStatus> {
+    return readStatus(this.#link.control)
+  }
+
+  /** Closes connections; pending calls fail, later ones open them again. A script need not call it to end. */
+  close(): void {
+    this.#link.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,143 @@
+import { mkdir, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import {
+  checkCodeSize,
+  type FunctionInfo,
+  type FunctionKind,
+  type FunctionSpec,
+  type Place,
+  readFunctionInfo,
+  versionOf,
+} from "../protocol/function-spec.ts"
+import { BunhouseError } from "../protocol/errors.ts"
+import { homePaths, homeRoot } from "../protocol/home.ts"
+import { paths } from "../protocol/http.ts"
+import { checkName, nameToken } from "../protocol/names.ts"
+import { type CallSite, callSite } from "./code/call-site.ts"
+import { checkSelfContained } from "./code/captured.ts"
+import { kindOf } from "./code/kind.ts"
+import { moduleOf, nameFor } from "./code/source.ts"
+import { Daemon } from "./daemon.ts"
+import type { Env } from "./env.ts"
+import type { Link } from "./link.ts"
+import { notice } from "./notices.ts"
+import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
+
+export interface FnOptions {
+  /** Name under which the env knows the function. Default: the function's own name. */
+  readonly name?: string
+  /** Default: read from the function. A plain function that returns a promise is best sent as `async`. */
+  readonly kind?: FunctionKind
+  /** Where it runs. Default `auto`: async functions on the env's loop, sync ones on a thread. */
+  readonly run?: "auto" | Place
+}
+
+/** Where a function can be sent. A daemon means its env `default`. */
+export type Target = Daemon | Env
+
+/** A function that is about to be sent. */
+export interface Sendable<F extends AnyFunction> {
+  /**
+   * Sends the function, unless the env has this very version of it. Resolves when the function can be called.
+   *
+   * @throws {BunhouseError} FUNCTION_NOT_SENDABLE when it needs something that cannot travel, with name, file and line;
+   *   DEPLOY_FAILED when the env cannot load it; ENV_FAILED, NO_DAEMON and the like.
+   */
+  to(target: Target): Promise<Remote<F>>
+}
+
+/**
+ * Takes a function to be sent: `const remote = await fn(f).to(here)`.
+ *
+ * @throws {BunhouseError} FUNCTION_NOT_SENDABLE for what is no function of yours: native, bound, a class, a generator.
+ */
+export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendable<F> {
+  const site = callSite(fn)
+  const kind = kindOf(f)
+  const name = nameFor(f, options.name)
+  checkName("function", name)
+  checkOptions(options)
+  const declared = options.kind ?? kind
+  const run = options.run === undefined || options.run === "auto" ? placeOf(declared) : options.run
+  return {
+    async to(target) {
+      const env = target instanceof Daemon ? target.env() : target
+      const link = await env.describe()
+      const spec: FunctionSpec = {
+        env: env.name,
+        name,
+        kind: declared,
+        run,
+        code: moduleOf(f),
+      }
+      const info = await send(link, spec, f, site)
+      return makeRemote<F>({ link, info, local: f, options: {} })
+    },
+  }
+}
+
+async function send(
+  link: Link,
+  spec: FunctionSpec,
+  f: AnyFunction,
+  site: CallSite | undefined,
+): Promise<FunctionInfo> {
+  const path = paths.function(spec.env, spec.name)
+  const known = await lookUp(link, path)
+  // A version that the daemon has was checked when it was sent.
+  if (known?.version === versionOf(spec)) return known
+  checkCodeSize(spec)
+  await checkSelfContained(f, site)
+  const { kind, run, code } = spec
+  const written = await writeOut(link, spec)
+  notice(`wrote function ${spec.name} to ${written}`)
+  const answer = await link.control.request("PUT", path, { kind, run, code })
+  const info = readDeployed(answer)
+  notice(`sent ${spec.env}/${spec.name} to the daemon at ${link.address().url}`)
+  return info
+}
+
+async function lookUp(link: Link, path: string): Promise<FunctionInfo | undefined> {
+  try {
+    return readFunctionInfo(await link.control.request("GET", path))
+  } catch (error) {
+    if (error instanceof BunhouseError && error.code === "NOT_FOUND") return undefined
+    throw error
+  }
+}
+
+/** Keeps what is sent where a person can read it. */
+async function writeOut(link: Link, spec: FunctionSpec): Promise<string> {
+  const { sent } = homePaths(homeRoot(link.environment))
+  const path = join(sent, nameToken(spec.env), `${nameToken(spec.name)}_fn.mjs`)
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeFile(path, spec.code, { mode: 0o600 })
+  return path
+}
+
+function readDeployed(answer: unknown): FunctionInfo {
+  return readFunctionInfo(
+    typeof answer === "object" && answer !== null && "info" in answer ? answer.info : undefined,
+  )
+}
+
+function placeOf(kind: FunctionKind): Place {
+  return kind === "async" ? "loop" : "thread"
+}
+
+function checkOptions({ kind, run }: FnOptions): void {
+  const kinds: unknown[] = [undefined, "async", "sync"]
+  const places: unknown[] = [undefined, "auto", "loop", "thread"]
+  if (!kinds.includes(kind)) {
+    throw new BunhouseError(
+      "INVALID_ARGUMENT",
+      `expected kind to be "async" or "sync", got ${String(kind)}`,
+    )
+  }
+  if (!places.includes(run)) {
+    throw new BunhouseError(
+      "INVALID_ARGUMENT",
+      `expected run to be "auto", "loop" or "thread", got ${String(run)}`,
+    )
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Everything public. What is not listed here may change without notice.
+ *
+ *     import { fn, here } from "bunhouse"
+ */
+import { Daemon } from "./daemon.ts"
+import { setQuiet } from "./notices.ts"
+import type { ConnectOptions } from "./settings.ts"
+
+export { BunhouseError, type ErrorCode, type Ran } from "../protocol/errors.ts"
+export type { EnvSpecInput } from "../protocol/env-spec.ts"
+export type { FunctionInfo, FunctionKind, Place } from "../protocol/function-spec.ts"
+export type { BrokerStatus, DaemonStatus, EnvState, EnvStatus } from "../protocol/status.ts"
+export { type CallContext, context } from "./context.ts"
+export { type Daemon } from "./daemon.ts"
+export { type Env } from "./env.ts"
+export { fn, type FnOptions, type Sendable, type Target } from "./fn.ts"
+export type { RemoteInfo } from "./outcome.ts"
+export type { AnyFunction, CallOptions, Remote, RemoteMethods } from "./remote.ts"
+export type { ConnectOptions } from "./settings.ts"
+
+setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
+
+/** The daemon on this machine. */
+export const here: Daemon = new Daemon({}, process.env)
+
+/** Any daemon, by address and token; options that are left out are found as for `here`. */
+export function connect(options: ConnectOptions = {}): Daemon {
+  return new Daemon(options, process.env)
+}

@@ -1,0 +1,35 @@
+import type { Environment } from "../protocol/home.ts"
+import type { BlockingCaller } from "./blocking/blocking-caller.ts"
+import { ResidentCaller } from "./blocking/resident.ts"
+import { SpawnCaller } from "./blocking/spawn.ts"
+import { Connection } from "./connection/connection.ts"
+import { Control } from "./control.ts"
+import { type Address, type ConnectOptions, resolveAddress } from "./settings.ts"
+
+/** All ways to one daemon. Nothing is opened before it is needed. */
+export class Link {
+  readonly control: Control
+  readonly connection: Connection
+  readonly blocking: BlockingCaller
+  readonly environment: Environment
+  readonly #options: ConnectOptions
+
+  constructor(options: ConnectOptions, environment: Environment) {
+    this.#options = options
+    this.environment = environment
+    const address = () => this.address()
+    this.control = new Control(address)
+    this.connection = new Connection(address)
+    this.blocking =
+      options.blocking === "resident" ? new ResidentCaller(address) : new SpawnCaller(address)
+  }
+
+  address(): Address {
+    return resolveAddress(this.#options, this.environment)
+  }
+
+  close(): void {
+    this.connection.close()
+    this.blocking.close()
+  }
+}

@@ -1,0 +1,113 @@
+import { lstatSync, readFileSync } from "node:fs"
+import { BunhouseError } from "../protocol/errors.ts"
+import { Fields } from "../protocol/fields.ts"
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  type DaemonRecord,
+  type Environment,
+  homePaths,
+  hostInUrl,
+  homeRoot,
+} from "../protocol/home.ts"
+
+/** How to reach one daemon. */
+export interface ConnectOptions {
+  /** `http://host:port`. Default: `BUNHOUSE_URL`, else the daemon of this machine. */
+  readonly url?: string
+  /** Default: `BUNHOUSE_TOKEN`, else the token file in the state folder. */
+  readonly token?: string
+  /**
+   * How blocking calls wait: `spawn` starts a program for each (needs nothing, costs milliseconds), `resident` keeps a
+   * thread for them (costs microseconds). Default `spawn`.
+   */
+  readonly blocking?: "spawn" | "resident"
+}
+
+export interface Address {
+  /** Without a slash at the end. */
+  readonly url: string
+  readonly token: string
+}
+
+/**
+ * Finds the daemon anew each time it is asked, because a restart may move it: option, then environment variable, then
+ * what the running daemon wrote into the state folder, then the default.
+ *
+ * @throws {BunhouseError} INVALID_ARGUMENT for a URL that is none, NO_DAEMON where nothing says how to get in,
+ *   PERMISSION_DENIED for a token file that others may read.
+ */
+export function resolveAddress(options: ConnectOptions, environment: Environment): Address {
+  const home = homePaths(homeRoot(environment))
+  const url =
+    options.url ??
+    text(environment, "BUNHOUSE_URL") ??
+    recordedUrl(home.daemon) ??
+    defaultUrl(environment)
+  const token = options.token ?? text(environment, "BUNHOUSE_TOKEN") ?? tokenIn(home.token, url)
+  return { url: checkUrl(url), token }
+}
+
+/** What the running daemon of a home says about itself; undefined when none has. */
+export function readDaemonRecord(path: string): DaemonRecord | undefined {
+  try {
+    const fields = new Fields("the record of the daemon", JSON.parse(readFileSync(path, "utf8")))
+    return {
+      pid: fields.integer("pid", 1, 0x7fff_ffff, -1),
+      bootId: fields.text("bootId"),
+      url: fields.text("url"),
+      version: fields.text("version"),
+      processStart: fields.text("processStart"),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** The error for a daemon that does not answer. */
+export function noDaemon(url: string, cause?: unknown): BunhouseError {
+  return new BunhouseError(
+    "NO_DAEMON",
+    `no daemon is running at ${url}; start one with \`bunhouse start\``,
+    { ran: "no", cause },
+  )
+}
+
+function recordedUrl(path: string): string | undefined {
+  return readDaemonRecord(path)?.url
+}
+
+function defaultUrl(environment: Environment): string {
+  const host = text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST
+  return `http://${hostInUrl(host)}:${text(environment, "BUNHOUSE_PORT") ?? DEFAULT_PORT}`
+}
+
+function tokenIn(path: string, url: string): string {
+  let mode: number
+  try {
+    mode = lstatSync(path).mode
+  } catch (cause) {
+    throw noDaemon(url, cause)
+  }
+  if (mode & 0o077) {
+    throw new BunhouseError(
+      "PERMISSION_DENIED",
+      `others may read the token: run \`chmod 600 ${path}\``,
+    )
+  }
+  return readFileSync(path, "utf8").trim()
+}
+
+function checkUrl(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed?.protocol === "http:" || parsed?.protocol === "https:") return url.replace(/\/+$/, "")
+  throw new BunhouseError(
+    "INVALID_ARGUMENT",
+    `expected the URL of a daemon, such as http://127.0.0.1:${DEFAULT_PORT}, got ${JSON.stringify(url)}`,
+  )
+}
+
+function text(environment: Environment, name: string): string | undefined {
+  const value = environment[name]
+  return value === "" ? undefined : value
+}

@@ -1,0 +1,28 @@
+import { afterEach, describe, expect, test } from "bun:test"
+import { type CallContext, context, runInside, whereAmI } from "../../client/context.ts"
+import { refusal } from "../support/sent.ts"
+
+afterEach(() => runInside("caller", () => undefined))
+
+describe("context()", () => {
+  test("outside of a remote function says what it is for", () => {
+    expect(whereAmI()).toBe("caller")
+    expect(refusal("INVALID_ARGUMENT", context).message).toContain("remote function")
+  })
+
+  test("inside of one is that of its call, and of no other after it", () => {
+    const current: CallContext = {
+      signal: new AbortController().signal,
+      deadline: undefined,
+      callId: "boot-1",
+      env: "lab",
+      function: "f",
+    }
+    let running: CallContext | undefined = current
+    runInside("env thread", () => running)
+    expect(whereAmI()).toBe("env thread")
+    expect(context()).toBe(current)
+    running = undefined
+    refusal("INVALID_ARGUMENT", context)
+  })
+})
