@@ -2,18 +2,17 @@ import { lstatSync, readFileSync } from "node:fs"
 import { BunhouseError } from "../protocol/errors.ts"
 import { Fields } from "../protocol/fields.ts"
 import {
-  DEFAULT_HOST,
   DEFAULT_PORT,
   type DaemonRecord,
   type Environment,
+  type HomePaths,
   homePaths,
-  hostInUrl,
   homeRoot,
 } from "../protocol/home.ts"
 
 /** How to reach one daemon. */
 export interface ConnectOptions {
-  /** `http://host:port`. Default: `BUNHOUSE_URL`, else the daemon of this machine. */
+  /** `http://host:port`. Default: `BUNHOUSE_URL`, else the daemon that runs in the state folder. */
   readonly url?: string
   /** Default: `BUNHOUSE_TOKEN`, else the token file in the state folder. */
   readonly token?: string
@@ -32,18 +31,15 @@ export interface Address {
 
 /**
  * Finds the daemon anew each time it is asked, because a restart may move it: option, then environment variable, then
- * what the running daemon wrote into the state folder, then the default.
+ * what the running daemon wrote into the state folder. There is no default address: who listens there while no daemon
+ * runs is a stranger, and must not be told the token.
  *
- * @throws {BunhouseError} INVALID_ARGUMENT for a URL that is none, NO_DAEMON where nothing says how to get in,
- *   PERMISSION_DENIED for a token file that others may read.
+ * @throws {BunhouseError} INVALID_ARGUMENT for a URL that is none, NO_DAEMON where nothing says where a daemon is or how
+ *   to get in, PERMISSION_DENIED for a token file that others may read.
  */
 export function resolveAddress(options: ConnectOptions, environment: Environment): Address {
   const home = homePaths(homeRoot(environment))
-  const url =
-    options.url ??
-    text(environment, "BUNHOUSE_URL") ??
-    recordedUrl(home.daemon) ??
-    defaultUrl(environment)
+  const url = options.url ?? text(environment, "BUNHOUSE_URL") ?? runningUrl(home)
   const token = options.token ?? text(environment, "BUNHOUSE_TOKEN") ?? tokenIn(home.token, url)
   return { url: checkUrl(url), token }
 }
@@ -53,7 +49,7 @@ export function readDaemonRecord(path: string): DaemonRecord | undefined {
   try {
     const fields = new Fields("the record of the daemon", JSON.parse(readFileSync(path, "utf8")))
     return {
-      pid: fields.integer("pid", 1, 0x7fff_ffff, -1),
+      pid: fields.integer("pid", 1, 0x7fff_ffff),
       bootId: fields.text("bootId"),
       url: fields.text("url"),
       version: fields.text("version"),
@@ -73,13 +69,24 @@ export function noDaemon(url: string, cause?: unknown): BunhouseError {
   )
 }
 
-function recordedUrl(path: string): string | undefined {
-  return readDaemonRecord(path)?.url
+/** A daemon that was killed leaves its record behind. */
+function runningUrl(home: HomePaths): string {
+  const record = readDaemonRecord(home.daemon)
+  if (record !== undefined && isAlive(record.pid)) return record.url
+  throw new BunhouseError(
+    "NO_DAEMON",
+    `no daemon is running in ${home.root}; start one with \`bunhouse start\``,
+    { ran: "no" },
+  )
 }
 
-function defaultUrl(environment: Environment): string {
-  const host = text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST
-  return `http://${hostInUrl(host)}:${text(environment, "BUNHOUSE_PORT") ?? DEFAULT_PORT}`
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
 }
 
 function tokenIn(path: string, url: string): string {

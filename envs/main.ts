@@ -28,6 +28,8 @@ async function main(): Promise<void> {
     name: `env ${env} ${incarnation}`,
     inboxPrefix: bootstrap.subjects.replies,
   })
+  // Into the env's log. What it means for calls, the daemon decides: it sees the same connection break.
+  connection.onError((error) => process.stderr.write(`bunhouse: broker: ${error.message}\n`))
   const host = new Host(bootstrap, connection)
   runInside("env loop", () => host.loop.current())
   provideLibrary()

@@ -6,6 +6,7 @@ import { BROKER_WAIT_MS_MAX, DRAIN_MS_MAX } from "../protocol/limits.ts"
 import type { DaemonStatus } from "../protocol/status.ts"
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../protocol/version.ts"
 import { type Broker, openBroker } from "./broker.ts"
+import { homeTaken } from "./entry.ts"
 import { prepareHome, readOrMakeSecret } from "./home.ts"
 import { type HttpServer, serveHttp } from "./http/app.ts"
 import { Gate, LOCAL_HOSTS } from "./http/gate.ts"
@@ -166,6 +167,7 @@ export class Daemon {
   #watchBroker(): void {
     const { broker, dispatcher, log } = this.#parts
     broker.connection.onDisconnect(() => {
+      if (this.#state === "draining") return
       log("broker lost")
       dispatcher.brokerLost()
       this.#brokerTimer = setTimeout(() => {
@@ -195,7 +197,7 @@ interface DaemonParts extends Parts {
 function takeLock(home: HomePaths): HomeLock {
   const lock = HomeLock.take(home.lock)
   if (lock !== undefined) return lock
-  throw new BunhouseError("UNAVAILABLE", `a daemon is running in ${home.root} already`)
+  throw new BunhouseError("UNAVAILABLE", homeTaken(home.root))
 }
 
 /** Letters that name this home in subjects and buckets of a shared cluster. */

@@ -12,7 +12,8 @@ import { BunhouseError } from "../protocol/errors.ts"
 import { type HomePaths, homePaths } from "../protocol/home.ts"
 
 /**
- * Makes and checks the state folder. Everything in it is only for its owner.
+ * Makes and checks the state folder. Everything in it is only for its owner. Throws PERMISSION_DENIED where it cannot
+ * be used, whatever the system's reason.
  *
  * Invariants:
  * H1. A folder or secret file that belongs to somebody else, is a link, or is open to others is refused, not mended:
@@ -20,6 +21,15 @@ import { type HomePaths, homePaths } from "../protocol/home.ts"
  * H2. A secret file is made by O_EXCL: what is there already is never written over.
  */
 export function prepareHome(root: string): HomePaths {
+  try {
+    return prepare(root)
+  } catch (error) {
+    if (error instanceof BunhouseError) throw error
+    throw refused(root, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function prepare(root: string): HomePaths {
   const paths = homePaths(root)
   mkdirSync(root, { recursive: true, mode: 0o700 })
   const { uid, mode } = lstatSync(root)

@@ -10,6 +10,7 @@ import { readSettings } from "./settings.ts"
  */
 async function main(): Promise<void> {
   const [, , host, port] = process.argv
+  const stop = stopOnSignals()
   try {
     const settings = readSettings(process.env, {
       host: host === "" ? undefined : host,
@@ -20,7 +21,7 @@ async function main(): Promise<void> {
       say({ progress: line })
     })
     log("started", { url: daemon.url, pid: process.pid })
-    stopOnSignals(daemon)
+    stop.of(daemon)
     say({ url: daemon.url, pid: process.pid })
     await daemon.stopped
     process.exit(0)
@@ -32,15 +33,27 @@ async function main(): Promise<void> {
   }
 }
 
-/** The first signal stops politely, a second one at once. */
-function stopOnSignals(daemon: Daemon): void {
+/** The first signal stops politely, also one that comes during the start; a second one at once. */
+function stopOnSignals(): { of(daemon: Daemon): void } {
   let signals = 0
-  const stop = () => {
-    signals++
-    if (signals > 1) daemon.hurry()
-    void daemon.stop()
+  let started: Daemon | undefined
+  const act = () => {
+    if (started === undefined && signals > 1) process.exit(1)
+    if (signals > 1) started?.hurry()
+    if (signals > 0) void started?.stop()
   }
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop)
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      signals++
+      act()
+    })
+  }
+  return {
+    of(daemon) {
+      started = daemon
+      act()
+    },
+  }
 }
 
 function say(line: StartLine): void {

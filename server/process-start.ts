@@ -10,8 +10,16 @@ export function processStart(pid: number): string | undefined {
     // The second field is the program's name in parentheses and may hold anything; the start is the 22nd.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]
   } catch {
+    return fromPs(pid)
+  }
+}
+
+function fromPs(pid: number): string | undefined {
+  try {
     const { stdout, success } = Bun.spawnSync(["ps", "-o", "lstart=", "-p", String(pid)])
     const text = stdout.toString().trim()
     return success && text !== "" ? text : undefined
+  } catch {
+    return undefined // No ps on this system.
   }
 }

@@ -125,7 +125,7 @@ function readStartLine(line: string): StartLine | undefined {
     const progress = fields.optionalText("progress")
     if (progress !== undefined) return { progress }
     const url = fields.optionalText("url")
-    if (url !== undefined) return { url, pid: fields.integer("pid", 1, 0x7fff_ffff, -1) }
+    if (url !== undefined) return { url, pid: fields.integer("pid", 1, 0x7fff_ffff) }
     return { error: toErrorRecord(fromErrorRecord(fields.unknown("error"))) }
   } catch {
     return undefined

@@ -22,7 +22,7 @@ function writeRecord(record: unknown): void {
 }
 
 const RECORD = {
-  pid: 7,
+  pid: process.pid,
   bootId: "b",
   url: "http://127.0.0.1:9999",
   version: "0",
@@ -30,12 +30,8 @@ const RECORD = {
 }
 
 describe("resolveAddress()", () => {
-  test("takes options before variables, these before the daemon's own record, that before defaults", () => {
+  test("takes options before variables, these before the daemon's own record", () => {
     writeToken("from-the-file\n")
-    expect(resolveAddress({}, environment).url).toBe("http://127.0.0.1:7420")
-    environment["BUNHOUSE_HOST"] = "box"
-    environment["BUNHOUSE_PORT"] = "80"
-    expect(resolveAddress({}, environment).url).toBe("http://box:80")
     writeRecord(RECORD)
     expect(resolveAddress({}, environment)).toEqual({ url: RECORD.url, token: "from-the-file" })
     environment["BUNHOUSE_URL"] = "https://far.example/base//"
@@ -48,10 +44,15 @@ describe("resolveAddress()", () => {
     expect(resolveAddress(options, environment)).toEqual(options)
   })
 
-  test("makes a URL of a host that is an IPv6 address", () => {
+  test("never falls back to an address where a stranger may listen", async () => {
     writeToken("token")
-    environment["BUNHOUSE_HOST"] = "::1"
-    expect(resolveAddress({}, environment).url).toBe("http://[::1]:7420")
+    refusal("NO_DAEMON", () => resolveAddress({}, environment))
+    const gone = Bun.spawn(["true"])
+    await gone.exited
+    writeRecord({ ...RECORD, pid: gone.pid })
+    refusal("NO_DAEMON", () => resolveAddress({}, environment))
+    environment["BUNHOUSE_PORT"] = "80"
+    refusal("NO_DAEMON", () => resolveAddress({}, environment))
   })
 
   test.each([
@@ -69,18 +70,21 @@ describe("resolveAddress()", () => {
   })
 
   test("without a token says how to get a daemon", () => {
+    writeRecord(RECORD)
     expect(refusal("NO_DAEMON", () => resolveAddress({}, environment)).message).toContain(
       "bunhouse start",
     )
   })
 
   test("refuses a token that others may read, and says how to mend it", () => {
+    writeRecord(RECORD)
     writeToken("token", 0o644)
     const error = refusal("PERMISSION_DENIED", () => resolveAddress({}, environment))
     expect(error.message).toContain("chmod 600")
   })
 
   test("refuses a token that is a link: somebody may have put it there", () => {
+    writeRecord(RECORD)
     writeFileSync(folder.join("elsewhere"), "token", { mode: 0o600 })
     symlinkSync(folder.join("elsewhere"), folder.join("home", "token"))
     refusal("PERMISSION_DENIED", () => resolveAddress({}, environment))
@@ -91,7 +95,7 @@ describe("resolveAddress()", () => {
     (text) => {
       writeToken("token")
       writeFileSync(folder.join("home", "daemon.json"), text)
-      expect(resolveAddress({}, environment).url).toBe("http://127.0.0.1:7420")
+      refusal("NO_DAEMON", () => resolveAddress({}, environment))
     },
   )
 })
