@@ -29,17 +29,17 @@ export type Remote<F extends AnyFunction> = F & RemoteMethods<F>
 
 export interface RemoteMethods<F extends AnyFunction> {
   /**
-   * Calls without blocking the caller, whatever kind the function is.
+   * Calls without blocking the caller, whatever kind the function is. Overloads are kept, up to four.
    *
    * @throws what the function throws, or BunhouseError for a failure of the platform, with `ran`.
    */
-  async(...args: Parameters<F>): Promise<Awaited<ReturnType<F>>>
+  readonly async: Awaitable<F>
   /**
-   * Calls and blocks the caller until the function has returned.
+   * Calls and blocks the caller until the function has returned. Overloads are kept, up to four.
    *
    * @throws as `async`; DEADLOCK inside of an env's own event loop, which must not be blocked.
    */
-  sync(...args: Parameters<F>): Awaited<ReturnType<F>>
+  readonly sync: Blocking<F>
   /** The same function with other options for its calls. */
   with(options: CallOptions): Remote<F>
   /** The function itself, here. Undefined when only its name is known (`here.get`). */
@@ -47,6 +47,51 @@ export interface RemoteMethods<F extends AnyFunction> {
   /** What the daemon said about the function when it was sent or looked up. */
   readonly info: FunctionInfo
 }
+
+/** `F` itself where it returns promises anyway, so that its type parameters are kept. */
+type Awaitable<F extends AnyFunction> =
+  IsPromise<Signatures<F>[number][1]> extends true ? F : EachAwaitable<Signatures<F>>
+
+/** `F` itself where it never returns a promise. */
+type Blocking<F extends AnyFunction> = [
+  Extract<Signatures<F>[number][1], PromiseLike<unknown>>,
+] extends [never]
+  ? F
+  : EachBlocking<Signatures<F>>
+
+/** Parameters and result of four overloads; where there are fewer, the first one is repeated. */
+type Signatures<F extends AnyFunction> = F extends {
+  (...args: infer A1): infer R1
+  (...args: infer A2): infer R2
+  (...args: infer A3): infer R3
+  (...args: infer A4): infer R4
+}
+  ? [[A1, R1], [A2, R2], [A3, R3], [A4, R4]]
+  : never
+
+type EachAwaitable<S extends Overloads> = AsAwaitable<S[0]> &
+  AsAwaitable<S[1]> &
+  AsAwaitable<S[2]> &
+  AsAwaitable<S[3]>
+type EachBlocking<S extends Overloads> = AsBlocking<S[0]> &
+  AsBlocking<S[1]> &
+  AsBlocking<S[2]> &
+  AsBlocking<S[3]>
+
+type AsAwaitable<S extends Signature> = (...args: S[0]) => Promise<Awaited<S[1]>>
+type AsBlocking<S extends Signature> = (...args: S[0]) => Awaited<S[1]>
+
+type Signature = [args: unknown[], result: unknown]
+type Overloads = [Signature, Signature, Signature, Signature]
+
+/** Neither `any` nor `never` is one, though both can be assigned to it. */
+type IsPromise<R> = unknown extends R
+  ? false
+  : [R] extends [never]
+    ? false
+    : [R] extends [Promise<unknown>]
+      ? true
+      : false
 
 /** Makes the handle for a function that the daemon has. */
 export function makeRemote<F extends AnyFunction>(parts: RemoteParts<F>): Remote<F> {
