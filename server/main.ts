@@ -10,7 +10,6 @@ import { readSettings } from "./settings.ts"
  */
 async function main(): Promise<void> {
   const [, , host, port] = process.argv
-  const stop = stopOnSignals()
   try {
     const settings = readSettings(process.env, {
       host: host === "" ? undefined : host,
@@ -21,7 +20,7 @@ async function main(): Promise<void> {
       say({ progress: line })
     })
     log("started", { url: daemon.url, pid: process.pid })
-    stop.of(daemon)
+    stopOnSignals(daemon)
     say({ url: daemon.url, pid: process.pid })
     await daemon.stopped
     process.exit(0)
@@ -33,27 +32,18 @@ async function main(): Promise<void> {
   }
 }
 
-/** The first signal stops politely, also one that comes during the start; a second one at once. */
-function stopOnSignals(): { of(daemon: Daemon): void } {
+/**
+ * The first signal stops politely, a second one at once. During the start a signal has the system's meaning: the process
+ * ends, and the broker with it; what the start has written is written anew by the next one.
+ */
+function stopOnSignals(daemon: Daemon): void {
   let signals = 0
-  let started: Daemon | undefined
-  const act = () => {
-    if (started === undefined && signals > 1) process.exit(1)
-    if (signals > 1) started?.hurry()
-    if (signals > 0) void started?.stop()
+  const stop = () => {
+    signals++
+    if (signals > 1) daemon.hurry()
+    void daemon.stop()
   }
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      signals++
-      act()
-    })
-  }
-  return {
-    of(daemon) {
-      started = daemon
-      act()
-    },
-  }
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop)
 }
 
 function say(line: StartLine): void {
