@@ -24,7 +24,7 @@ interface Row {
   readonly ran?: Ran | Readonly<Record<by.Way, Ran>>
   /** The ways in which the code cannot be seen, and why not. */
   readonly never?: Partial<Readonly<Record<by.Way, string>>>
-  provoke(): Promise<by.Sightings>
+  readonly provoke: () => Promise<by.Sightings>
 }
 
 const BEFORE_SENDING = "the library decides it before anything is sent"
