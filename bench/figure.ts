@@ -1,13 +1,29 @@
+import type { Histogram } from "hdr-histogram-js"
+
 /** One number that a scenario measures, once a round. */
-interface Figure {
+export interface Figure {
   readonly name: string
-  readonly unit: "us" | "ms" | "calls/s" | "MB"
+  readonly unit: "us" | "ms" | "calls/s" | "MB" | "MB/s"
   /** One measurement. Replies are verified; a lost or wrong one throws. */
-  readonly measure: () => Promise<number>
+  readonly measure: () => Promise<number | Measured>
+}
+
+/** A measurement with what the report draws of it. */
+export interface Measured {
+  readonly value: number
+  /** Latencies in microseconds. */
+  readonly latencies?: Histogram
+  /** When calls ran, in milliseconds from the start. */
+  readonly spans?: readonly Span[]
+}
+
+export interface Span {
+  readonly startMs: number
+  readonly endMs: number
 }
 
 /** A figure against others of the same run; only such ratios are ever judged. */
-interface Ratio {
+export interface Ratio {
   readonly name: string
   readonly of: string
   /** Their values are added up. */
@@ -27,8 +43,12 @@ export type Goal = { readonly atLeast: number } | { readonly atMost: number }
 export interface Scenario {
   readonly name: string
   readonly figures: readonly Figure[]
-  readonly ratios: readonly Ratio[]
+  readonly ratios?: readonly Ratio[]
   readonly bounds?: readonly Bound[]
+  /** Figures that build on each other are always measured in the order given. */
+  readonly isOrdered?: true
+  /** Rounds that are enough, where more would take minutes. Default: as many as the run has. */
+  readonly roundsMax?: number
 }
 
 export function isMet(value: number, goal: Goal): boolean {

@@ -3,18 +3,42 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Daemon } from "../client/daemon.ts"
 import { fn, type Remote } from "../client/index.ts"
+import type { Call } from "./load.ts"
 import { type Program, startProgram } from "./program.ts"
+import * as workload from "./workload.ts"
 
 /** What is measured: a daemon of the bench's own, with its broker and env processes. */
 export interface Subject extends AsyncDisposable {
-  readonly here: Daemon
-  /** The same daemon, with blocking calls by a resident thread. */
-  readonly resident: Daemon
-  readonly echo: Remote<(x: number) => Promise<number>>
-  readonly echoResident: Remote<(x: number) => Promise<number>>
+  readonly echo: Remote<typeof workload.echoed>
+  /** The same function, with blocking calls by a resident thread. */
+  readonly echoResident: Remote<typeof workload.echoed>
+  readonly echoBytes: Remote<typeof workload.echoedBytes>
+  readonly asyncSleep: Remote<typeof workload.asyncSleep>
+  readonly syncSleep: Remote<typeof workload.syncSleep>
+  /** Verified echoes: async, async over another connection, sync. */
+  readonly call: Call
+  readonly otherCall: Call
+  readonly callSync: Call
   readonly pid: number
+  /** Functions that misbehave, each in an env of its own. */
+  readonly blockLoop: () => Promise<Remote<typeof workload.blockLoop>>
+  readonly fillThreads: () => Promise<Remote<typeof workload.fillThread>>
+  readonly crash: () => Promise<Remote<typeof workload.crash>>
+  /** Occupies `count` threads at once. */
+  readonly sleepOnThreads: (count: number) => Promise<void>
   /** Ends the daemon and starts it again in the same home; returns milliseconds. */
   restart(): Promise<number>
+  /** Sends the echo to `env` under a name that is new. */
+  deployAnew(env: string): Promise<void>
+  /** Sends the echo as it was sent before. */
+  deployAgain(): Promise<void>
+  growEnvs(count: number): Promise<void>
+  growFunctions(count: number): Promise<void>
+  growConnections(count: number): Promise<void>
+  /** Another daemon that ends with this one. */
+  another(): Promise<Subject>
+  /** Another daemon, for one measurement. */
+  fresh<T>(use: (subject: Subject) => T | Promise<T>): Promise<T>
 }
 
 export async function startSubject(natsServer: string): Promise<Subject> {
@@ -24,17 +48,34 @@ export async function startSubject(natsServer: string): Promise<Subject> {
   let program = await startDaemon(environment, "0")
   const url = program.matched
   const token = (await Bun.file(join(home, "token")).text()).trim()
-  const here = new Daemon({ url, token }, environment)
-  const resident = new Daemon({ url, token, blocking: "resident" }, environment)
-  const echo = await fn(echoed, { name: "echo" }).to(here)
-  const echoResident = await resident.get<typeof echoed>("default/echo")
+  const ends = new AsyncDisposableStack()
+  ends.defer(() => rmSync(folder, { recursive: true, force: true }))
+  ends.defer(() => program.stop())
+  const client = (blocking: "spawn" | "resident" = "spawn") =>
+    ends.use(new Daemon({ url, token, blocking }, environment))
+  const here = client()
+  const echo = await fn(workload.echoed, { name: "echo" }).to(here)
+  const other = await client().get<typeof workload.echoed>("default/echo")
+  const syncEcho = await fn(workload.syncEchoed, { name: "syncEcho" }).to(here)
+  const sleep = await fn(workload.syncSleep, { name: "syncSleep" }).to(here)
+  const inEnv = (name: string) => here.env(name)
   return {
-    here,
-    resident,
     echo,
-    echoResident,
+    echoResident: await client("resident").get<typeof workload.echoed>("default/echo"),
+    echoBytes: await fn(workload.echoedBytes, { name: "echoBytes" }).to(here),
+    asyncSleep: await fn(workload.asyncSleep, { name: "asyncSleep" }).to(here),
+    syncSleep: sleep,
+    call: async (i) => verify(i, await echo(i)),
+    otherCall: async (i) => verify(i, await other(i)),
+    callSync: async (i) => verify(i, await syncEcho.async(i)),
     get pid() {
       return program.pid
+    },
+    blockLoop: () => fn(workload.blockLoop, { name: "blockLoop" }).to(inEnv("blocked")),
+    fillThreads: () => fn(workload.fillThread, { name: "fillThread" }).to(inEnv("full")),
+    crash: () => fn(workload.crash, { name: "crash" }).to(inEnv("crashing")),
+    async sleepOnThreads(count) {
+      await Promise.all(Array.from({ length: count }, () => sleep.async(0.2)))
     },
     async restart() {
       const start = performance.now()
@@ -42,17 +83,48 @@ export async function startSubject(natsServer: string): Promise<Subject> {
       program = await startDaemon(environment, new URL(url).port)
       return performance.now() - start
     },
-    async [Symbol.asyncDispose]() {
-      here.close()
-      resident.close()
-      await program.stop()
-      rmSync(folder, { recursive: true, force: true })
+    async deployAnew(env) {
+      const sent = await fn(workload.echoed, { name: newName() }).to(here.env(env))
+      verify(1, await sent(1))
     },
+    async deployAgain() {
+      await fn(workload.echoed, { name: "echo" }).to(here)
+    },
+    async growEnvs(count) {
+      for (let i = 0; i < count; i++) {
+        await fn(workload.echoed, { name: "echo" }).to(here.env(`grown-${i}`))
+      }
+    },
+    async growFunctions(count) {
+      const names = Array.from({ length: count }, newName)
+      const sendSome = async () => {
+        for (let name = names.pop(); name !== undefined; name = names.pop()) {
+          await fn(workload.echoed, { name }).to(here)
+        }
+      }
+      await Promise.all(Array.from({ length: 16 }, sendSome))
+    },
+    async growConnections(count) {
+      for (let i = 0; i < count; i++) {
+        const idle = await client().get<typeof workload.echoed>("default/echo")
+        verify(i, await idle(i))
+      }
+    },
+    another: async () => ends.use(await startSubject(natsServer)),
+    async fresh(use) {
+      await using subject = await startSubject(natsServer)
+      return await use(subject)
+    },
+    [Symbol.asyncDispose]: () => ends.disposeAsync(),
   }
 }
 
-async function echoed(x: number): Promise<number> {
-  return x
+function verify(i: number, reply: unknown): void {
+  if (reply !== i) throw new Error(`a wrong reply: ${String(reply)} to ${i}`)
+}
+
+function newName(): string {
+  return `echo-${crypto.randomUUID().slice(0, 13)}`
 }
 
 function startDaemon(

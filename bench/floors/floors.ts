@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { connect, type NatsConnection } from "nats"
 import { join } from "node:path"
 import { startProgram, type Program } from "../program.ts"
@@ -6,6 +8,10 @@ import { startProgram, type Program } from "../program.ts"
 export interface Floors extends AsyncDisposable {
   /** One `nats.request()` to a bare responder, through a broker of its own. */
   nats(): Promise<void>
+  /** The same with a payload, which comes back. */
+  natsEcho(payload: Uint8Array): Promise<void>
+  /** That broker, for peers that use NATS too. */
+  readonly natsUrl: string
   /** One message to a bare WebSocket echo and back. */
   webSocket(): Promise<void>
   /** One HTTP request to a bare echo. */
@@ -14,10 +20,11 @@ export interface Floors extends AsyncDisposable {
 
 export async function startFloors(natsServer: string): Promise<Floors> {
   const port = await freePort()
-  const broker = await startProgram(
-    [natsServer, "-a", "127.0.0.1", "-p", String(port)],
-    "Server is ready",
-  )
+  const folder = mkdtempSync(join(tmpdir(), "bunhouse-floors-"))
+  const config = join(folder, "nats.conf")
+  // As much a message as the daemon's own broker takes.
+  writeFileSync(config, `listen: 127.0.0.1:${port}\nmax_payload: 8MB\nmax_pending: 64MB\n`)
+  const broker = await startProgram([natsServer, "-c", config], "Server is ready")
   const server = `127.0.0.1:${port}`
   const responder = await startProgram(
     [process.execPath, join(import.meta.dir, "nats-responder.ts"), server],
@@ -31,21 +38,24 @@ export async function startFloors(natsServer: string): Promise<Floors> {
   const socket = await openSocket(`ws://127.0.0.1:${echo.matched}`)
   return {
     httpUrl: `http://127.0.0.1:${echo.matched}/`,
-    nats: () => request(connection),
+    natsUrl: `nats://${server}`,
+    nats: () => request(connection, PAYLOAD),
+    natsEcho: (payload) => request(connection, payload),
     webSocket: () => roundTrip(socket),
     async [Symbol.asyncDispose]() {
       socket.close()
       await connection.close()
       for (const program of [echo, responder, broker] satisfies Program[]) await program.stop()
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
 const PAYLOAD = new Uint8Array(16)
 
-async function request(connection: NatsConnection): Promise<void> {
-  const reply = await connection.request("echo", PAYLOAD, { timeout: 10_000 })
-  if (reply.data.length !== PAYLOAD.length) throw new Error("a wrong reply")
+async function request(connection: NatsConnection, payload: Uint8Array): Promise<void> {
+  const reply = await connection.request("echo", payload, { timeout: 10_000 })
+  if (reply.data.length !== payload.length) throw new Error("a wrong reply")
 }
 
 function roundTrip(socket: WebSocket): Promise<void> {

@@ -1,0 +1,72 @@
+import { join } from "node:path"
+import type { Figure, Scenario } from "../figure.ts"
+import { oneAfterAnother } from "../load.ts"
+import type { Stage } from "./index.ts"
+import { AWAITED } from "./sequential.ts"
+
+const BY_SPAWN = "blocking call by spawnSync, p50"
+const BY_THREAD = "blocking call by resident thread, p50"
+
+/** Blocking calls, each way against the least that its way costs. */
+export function blocking({ subject, floors, peers, extent }: Stage): Scenario {
+  const { blockingCalls, sequentialCalls } = extent
+  const bySpawn = verified((i) => subject.echo.sync(i))
+  const byThread = verified((i) => subject.echoResident.sync(i))
+  const empty = spawned("empty.js")
+  const http = spawned("http-call.js", floors.httpUrl)
+  return {
+    name: "blocking calls",
+    figures: [
+      us(BY_SPAWN, async () => oneAfterAnother(bySpawn, blockingCalls)),
+      us("empty bun spawn, p50", async () => oneAfterAnother(empty, blockingCalls)),
+      us("bun spawn with one HTTP call, p50", async () => oneAfterAnother(http, blockingCalls)),
+      us(BY_THREAD, async () => oneAfterAnother(byThread, sequentialCalls)),
+      us("synckit, p50", async () => oneAfterAnother(verified(peers.synckit()), sequentialCalls)),
+      us("make-synchronous, p50", async () =>
+        oneAfterAnother(verified(peers.makeSynchronous()), sequentialCalls),
+      ),
+    ],
+    ratios: [
+      {
+        name: "blocking call by spawnSync / bun spawn with one HTTP call",
+        of: BY_SPAWN,
+        to: ["bun spawn with one HTTP call, p50"],
+        goal: { atMost: 1.15 },
+      },
+      {
+        name: "blocking call by resident thread / awaited call",
+        of: BY_THREAD,
+        to: [AWAITED],
+        goal: { atMost: 1.5 },
+      },
+      {
+        name: "blocking call by resident thread / synckit",
+        of: BY_THREAD,
+        to: ["synckit, p50"],
+        goal: { atMost: 3 },
+      },
+    ],
+  }
+}
+
+const verified = (call: (i: number) => unknown) => (i: number) => {
+  if (call(i) !== i) throw new Error("a wrong reply")
+}
+
+/** One run of a program of `floors/`, the way a blocking call runs its own. */
+const spawned =
+  (program: string, ...args: string[]) =>
+  () => {
+    const path = join(import.meta.dir, "../floors", program)
+    const { exitCode } = Bun.spawnSync([process.execPath, path, ...args], {
+      stdin: INPUT,
+      stdout: "pipe",
+    })
+    if (exitCode !== 0) throw new Error(`${program} failed`)
+  }
+
+function us(name: string, measure: Figure["measure"]): Figure {
+  return { name, unit: "us", measure }
+}
+
+const INPUT = new Uint8Array(100)

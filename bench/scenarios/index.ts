@@ -1,0 +1,80 @@
+import type { Scenario } from "../figure.ts"
+import type { Floors } from "../floors/floors.ts"
+import type { Peers } from "../peers/peers.ts"
+import type { Subject } from "../subject.ts"
+import { blocking } from "./blocking.ts"
+import { growth } from "./growth.ts"
+import { flight, flightCurve } from "./in-flight.ts"
+import { isolation } from "./isolation.ts"
+import { payloads } from "./payloads.ts"
+import { fairness, openLoopRate } from "./rate.ts"
+import { sequential } from "./sequential.ts"
+import { sleeps } from "./sleeps.ts"
+import { coldStart, deploys, idleMemory, restart } from "./start.ts"
+import { threads } from "./threads.ts"
+
+/** What is measured, and what it is held against, all in one run. */
+export interface Stage {
+  readonly subject: Subject
+  readonly floors: Floors
+  readonly peers: Peers
+  readonly extent: Extent
+}
+
+/** How long a round of each figure takes, and how far the large cases go. */
+export interface Extent {
+  readonly isQuick: boolean
+  readonly sequentialCalls: number
+  readonly flightMs: number
+  readonly blockingCalls: number
+  readonly grown: {
+    readonly envs: number
+    readonly functions: number
+    readonly connections: number
+  }
+}
+
+export const QUICK: Extent = {
+  isQuick: true,
+  sequentialCalls: 400,
+  flightMs: 250,
+  blockingCalls: 12,
+  grown: { envs: 10, functions: 300, connections: 300 },
+}
+
+export const FULL: Extent = {
+  isQuick: false,
+  sequentialCalls: 2_000,
+  flightMs: 1_000,
+  blockingCalls: 40,
+  grown: { envs: 100, functions: 10_000, connections: 1_000 },
+}
+
+/** The workload that two numbers stand for: one call at a time, and 256 in flight. */
+export function canonical(stage: Stage): Scenario[] {
+  return [sequential(stage), flight(stage, 256)]
+}
+
+export function allScenarios(stage: Stage): Scenario[] {
+  const everywhere = [
+    sequential(stage),
+    ...[16, 64, 256, 1_024].map((flights) => flight(stage, flights)),
+    threads(stage),
+    blocking(stage),
+    sleeps(stage),
+    isolation(stage),
+    payloads(stage),
+    idleMemory(stage),
+    restart(stage),
+    growth(stage),
+  ]
+  if (stage.extent.isQuick) return everywhere
+  return [
+    ...everywhere,
+    flightCurve(stage),
+    openLoopRate(stage),
+    fairness(stage),
+    deploys(stage),
+    coldStart(stage),
+  ]
+}

@@ -1,0 +1,34 @@
+import type { Scenario } from "../figure.ts"
+import { oneAtATime } from "../load.ts"
+import type { Stage } from "./index.ts"
+
+export const AWAITED = "awaited call, p50"
+
+/** One call at a time, against the two hops that it consists of. */
+export function sequential({ subject, floors, extent }: Stage): Scenario {
+  const { sequentialCalls } = extent
+  return {
+    name: "one call at a time",
+    figures: [
+      { name: AWAITED, unit: "us", measure: () => oneAtATime(subject.call, sequentialCalls) },
+      {
+        name: "bare WebSocket echo, p50",
+        unit: "us",
+        measure: () => oneAtATime(() => floors.webSocket(), sequentialCalls),
+      },
+      {
+        name: "bare nats.request(), p50",
+        unit: "us",
+        measure: () => oneAtATime(() => floors.nats(), sequentialCalls),
+      },
+    ],
+    ratios: [
+      {
+        name: "awaited call / (bare WebSocket echo + bare nats.request())",
+        of: AWAITED,
+        to: ["bare WebSocket echo, p50", "bare nats.request(), p50"],
+        goal: { atMost: 1.2 },
+      },
+    ],
+  }
+}

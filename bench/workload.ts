@@ -1,0 +1,37 @@
+/** The functions that are measured. Each is self-contained. */
+
+export async function echoed(x: number): Promise<number> {
+  return x
+}
+
+export function syncEchoed(x: number): number {
+  return x
+}
+
+export async function echoedBytes(bytes: Uint8Array): Promise<Uint8Array> {
+  return bytes
+}
+
+export async function asyncSleep(seconds: number): Promise<number> {
+  await Bun.sleep(seconds * 1_000)
+  return seconds
+}
+
+export function syncSleep(seconds: number): number {
+  Bun.sleepSync(seconds * 1_000)
+  return seconds
+}
+
+/** Blocks the loop of its own env. */
+export async function blockLoop(): Promise<void> {
+  Bun.sleepSync(100)
+}
+
+/** Occupies a thread without using a core: what is measured is bunhouse, not the machine's scheduler. */
+export function fillThread(): void {
+  Bun.sleepSync(100)
+}
+
+export async function crash(): Promise<void> {
+  process.exit(1)
+}
