@@ -1,5 +1,5 @@
 import { BunhouseError } from "./errors.ts"
-import { BODY_BYTES_MAX, EXTRA_BYTES_MAX } from "./limits.ts"
+import { BATCH_BYTES_TARGET, BODY_BYTES_MAX, EXTRA_BYTES_MAX } from "./limits.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
 
 /**
@@ -134,7 +134,8 @@ export class FrameWriter {
     batch[2] = PROTOCOL_VERSION
     batch[3] = 0
     // The next batch is likely of this size: twice it is room enough, and a burst is forgotten again.
-    this.#replace(Math.max(FIRST_BUFFER_BYTES, Math.min(this.#length * 2, 1 << 20)))
+    const next = this.#length > BATCH_BYTES_TARGET * 2 ? 0 : this.#length * 2
+    this.#replace(Math.max(FIRST_BUFFER_BYTES, next))
     this.#length = BATCH_PREFIX_BYTES
     return batch
   }
@@ -229,6 +230,20 @@ export class FrameReader implements FrameHeader {
 
   get extra(): Uint8Array {
     return this.bytes.subarray(this.#extraStart, this.payloadStart)
+  }
+
+  /** Whether the batch holds this frame and no other. */
+  get isAlone(): boolean {
+    return this.start === BATCH_PREFIX_BYTES && this.end === this.bytes.length
+  }
+
+  /** Changes the batch itself: the frame gets another id, target and time left, and can be forwarded as it stands (F1). */
+  rename(id: number, target: number, timeoutMs: number, serial: number): void {
+    const view = this.#view
+    view.setUint32(this.start + 8, id, true)
+    view.setUint32(this.start + 12, target, true)
+    view.setUint32(this.start + 16, timeoutMs, true)
+    view.setUint32(this.start + 20, serial, true)
   }
 
   /** A copy of the whole frame, for a queue. */

@@ -1,4 +1,4 @@
-import { FrameWriter } from "./frame.ts"
+import { type FrameReader, FrameWriter } from "./frame.ts"
 import { BATCH_BYTES_TARGET } from "./limits.ts"
 
 /**
@@ -30,6 +30,21 @@ export class Outbox {
       else queueMicrotask(this.#endOfMicrotasks)
     }
     return writer
+  }
+
+  /**
+   * Forwards the frame that `frame` stands on under another id, target and time left. A large frame that is alone in its
+   * batch is not copied: the batch itself goes on, and belongs to the destination from here on.
+   */
+  forward(frame: FrameReader, id: number, target: number, timeoutMs: number, serial: number): void {
+    const bytes = frame.end - frame.start
+    if (bytes > BATCH_BYTES_TARGET && frame.isAlone) {
+      this.flush()
+      frame.rename(id, target, timeoutMs, serial)
+      this.#options.send(frame.bytes)
+    } else {
+      this.open(bytes).copyFrom(frame, id, target, timeoutMs, serial)
+    }
   }
 
   flush(): void {

@@ -1,31 +1,26 @@
 import { BODY_BYTES_MAX } from "../../protocol/limits.ts"
 
-/** WebSocket framing, RFC 6455 section 5, client side: what is sent is masked, what arrives is not. */
+/**
+ * WebSocket framing, RFC 6455 section 5, client side: what is sent is masked, what arrives is not. The mask is all zeros,
+ * so that bytes are sent without being touched: an unforeseeable mask protects proxies from what pages in a browser make
+ * the browser say (section 10.3), and this is no browser.
+ */
 export const Opcode = { continuation: 0, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** One message as a single masked frame. */
-export function encodeMessage(opcode: number, payload: Uint8Array): Buffer {
-  const length = payload.length
-  const headBytes = length < 126 ? 6 : length < 0x10000 ? 8 : 14
-  // The payload stands at a multiple of four, so that it can be masked a word at a time.
-  const start = (headBytes + 3) & ~3
-  const bytes = Buffer.allocUnsafeSlow(start + ((length + 3) & ~3))
-  const frame = bytes.subarray(start - headBytes, start + length)
-  frame[0] = 0x80 | opcode
-  if (length < 126) frame[1] = 0x80 | length
+/** The head of a masked frame that says what `payload` is; the payload follows as it is. */
+export function encodeHead(opcode: number, payload: Uint8Array): Buffer {
+  const { length } = payload
+  const head = Buffer.alloc(length < 126 ? 6 : length < 0x10000 ? 8 : 14)
+  head[0] = 0x80 | opcode
+  if (length < 126) head[1] = 0x80 | length
   else if (length < 0x10000) {
-    frame[1] = 0x80 | 126
-    frame.writeUInt16BE(length, 2)
+    head[1] = 0x80 | 126
+    head.writeUInt16BE(length, 2)
   } else {
-    frame[1] = 0x80 | 127
-    frame.writeBigUInt64BE(BigInt(length), 2)
+    head[1] = 0x80 | 127
+    head.writeBigUInt64BE(BigInt(length), 2)
   }
-  const mask = nextMask()
-  frame.writeInt32LE(mask, headBytes - 4)
-  bytes.set(payload, start)
-  const words = new Int32Array(bytes.buffer, start, (length + 3) >> 2)
-  for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ mask
-  return frame
+  return head
 }
 
 export interface Message {
@@ -132,17 +127,6 @@ function headLength(bytes: Buffer): number {
   return short < 126 ? 2 : short === 126 ? 4 : 10
 }
 
-/** Masks must not be foreseeable (RFC 6455, section 10.3); drawing them in bulk is cheaper. */
-function nextMask(): number {
-  if (masksUsed === masks.length) {
-    crypto.getRandomValues(masks)
-    masksUsed = 0
-  }
-  return masks[masksUsed++] ?? 0
-}
-
-const masks = new Int32Array(256)
-let masksUsed = masks.length
 const EMPTY = Buffer.alloc(0)
 const HEAD_BYTES_MAX = 10
 const MESSAGE_BYTES_MAX = BODY_BYTES_MAX

@@ -4,7 +4,7 @@ import { PROTOCOL_HEADER, paths } from "../../protocol/http.ts"
 import { CONNECT_TIMEOUT_MS } from "../../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 import { readUpgrade, upgradeRequest } from "./upgrade.ts"
-import { MessageParser, encodeMessage, Opcode } from "./websocket-frames.ts"
+import { encodeHead, MessageParser, Opcode } from "./websocket-frames.ts"
 
 /**
  * A WebSocket client that can be let go: `unref` lets the process exit while it is open. Bun's own `WebSocket` always
@@ -16,7 +16,7 @@ export class ClientSocket {
   readonly #parser = new MessageParser()
   #socket: Socket | undefined
   /** Bytes that the system did not take yet. */
-  #backlog: Buffer[] = []
+  #backlog: Uint8Array[] = []
   #isClosed = false
 
   private constructor(handlers: SocketHandlers) {
@@ -40,8 +40,9 @@ export class ClientSocket {
     return socket
   }
 
+  /** The bytes must not change any more. */
   send(message: Uint8Array): void {
-    this.#write(encodeMessage(Opcode.binary, message))
+    this.#send(Opcode.binary, message)
   }
 
   /** While referenced, the socket keeps the process alive. */
@@ -127,7 +128,7 @@ export class ClientSocket {
     try {
       for (const { opcode, payload } of this.#parser.push(chunk)) {
         if (opcode === Opcode.binary) this.#handlers.message(payload)
-        else if (opcode === Opcode.ping) this.#write(encodeMessage(Opcode.pong, payload))
+        else if (opcode === Opcode.ping) this.#send(Opcode.pong, payload)
         else if (opcode === Opcode.close) this.#end("closed by the daemon")
       }
     } catch (error) {
@@ -135,7 +136,15 @@ export class ClientSocket {
     }
   }
 
-  #write(bytes: Buffer): void {
+  #send(opcode: number, payload: Uint8Array): void {
+    const head = encodeHead(opcode, payload)
+    // One call of the system for the two, unless copying costs more than a second call.
+    if (payload.length <= COPIED_BYTES_MAX) return this.#write(Buffer.concat([head, payload]))
+    this.#write(head)
+    this.#write(payload)
+  }
+
+  #write(bytes: Uint8Array): void {
     const socket = this.#socket
     if (socket === undefined || this.#isClosed) return
     if (this.#backlog.length > 0) {
@@ -160,6 +169,8 @@ export class ClientSocket {
     this.#handlers.closed(reason)
   }
 }
+
+const COPIED_BYTES_MAX = 65_536
 
 export interface SocketHandlers {
   /** The bytes belong to the receiver. */

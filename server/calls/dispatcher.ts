@@ -69,9 +69,7 @@ export class Dispatcher {
     const { link } = env
     if (index !== undefined && link !== undefined && lane.hasPlace) {
       this.#occupy(call, lane)
-      link.outbox
-        .open(frame.end - frame.start)
-        .copyFrom(frame, call.id, index, frame.timeoutMs, call.serial)
+      link.outbox.forward(frame, call.id, index, frame.timeoutMs, call.serial)
       return call
     }
     call.frame = frame.copy()

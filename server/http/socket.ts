@@ -67,7 +67,7 @@ export class SocketCaller implements Caller {
 
   deliver(callerId: number, frame: FrameReader, call: Call): void {
     this.#calls[slotOf(callerId)] = undefined
-    this.#outbox.open(frame.end - frame.start).copyFrom(frame, callerId, 0, 0, call.serial)
+    this.#outbox.forward(frame, callerId, 0, 0, call.serial)
   }
 
   fail(callerId: number, error: BunhouseError, call: Call): void {

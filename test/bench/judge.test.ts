@@ -16,6 +16,11 @@ function takenOf(rounds: Record<string, number[]>): Map<string, Taken> {
   )
 }
 
+function verdictOn(ours: number): string | undefined {
+  const lines = judge([SCENARIO], takenOf({ ours: [ours], floor: [100] }))
+  return lineOf(lines, "ours / floor")?.verdict
+}
+
 const SCENARIO: Scenario = {
   name: "s",
   figures: [figure("ours"), figure("floor")],
@@ -34,10 +39,8 @@ describe("judge()", () => {
   })
 
   test("says whether the goal is met", () => {
-    const verdict = (ours: number) =>
-      lineOf(judge([SCENARIO], takenOf({ ours: [ours], floor: [100] })), "ours / floor")?.verdict
-    expect(verdict(200)).toBe("met")
-    expect(verdict(198)).toBe("missed")
+    expect(verdictOn(200)).toBe("met")
+    expect(verdictOn(198)).toBe("missed")
   })
 
   test("passes over a ratio whose floor was not measured", () => {
