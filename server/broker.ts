@@ -1,4 +1,4 @@
-import { type BrokerConnection, connectBroker } from "../broker/connection.ts"
+import type { BrokerConnection } from "../broker/connection.ts"
 import { startEmbeddedBroker } from "../broker/embedded.ts"
 import { externalBroker } from "../broker/external.ts"
 import { findNatsServer } from "../broker/find.ts"
@@ -39,11 +39,13 @@ async function openEmbedded(options: {
   readonly progress: (line: string) => void
 }): Promise<Broker> {
   const { settings, home, space, log, progress } = options
-  const binary = await findNatsServer({
-    environment: settings.environment,
-    cache: home.cache,
-    progress,
-  })
+  const { environment } = settings
+  const finding = findNatsServer({ environment, cache: home.cache, progress })
+  // The client library is loaded while the program that was found is run once to prove itself.
+  const [binary, { connectBroker }] = await Promise.all([
+    finding,
+    import("../broker/connection.ts"),
+  ])
   const broker = await startEmbeddedBroker({ binary, folder: home.broker, space, log })
   const daemon = broker.credentials("daemon")
   const env = broker.credentials("env")
@@ -77,6 +79,7 @@ async function openExternal(
   address: EnvBootstrap["broker"],
   { space, log }: { readonly space: string; readonly log: Log },
 ): Promise<Broker> {
+  const { connectBroker } = await import("../broker/connection.ts")
   const connection = await connectBroker({
     ...address,
     name: "bunhouse daemon",

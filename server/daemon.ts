@@ -1,4 +1,3 @@
-import { openStore } from "../broker/store.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import type { DaemonHello } from "../protocol/hello.ts"
 import { type HomePaths, hostInUrl } from "../protocol/home.ts"
@@ -8,11 +7,11 @@ import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../protocol/version.ts"
 import { type Broker, openBroker } from "./broker.ts"
 import { homeTaken } from "./entry.ts"
 import { prepareHome, readOrMakeSecret } from "./home.ts"
-import { type HttpServer, serveHttp } from "./http/app.ts"
+import type { HttpServer, serveHttp } from "./http/app.ts"
 import { Gate, LOCAL_HOSTS } from "./http/gate.ts"
 import { HomeLock } from "./lock.ts"
 import type { Log } from "./log.ts"
-import { type Parts, tieParts } from "./parts.ts"
+import type { Parts } from "./parts.ts"
 import { processStart } from "./process-start.ts"
 import { removeRecord, writeRecord } from "./record.ts"
 import type { ServerSettings } from "./settings.ts"
@@ -53,15 +52,22 @@ export class Daemon {
     const home = prepareHome(settings.home)
     const lock = undo.use(takeLock(home))
     const space = spaceOf(home)
-    const broker = await openBroker({ settings, home, space, log, progress })
-    undo.defer(() => broker.stop())
+    const opening = openBroker({ settings, home, space, log, progress })
+    undo.defer(async () => (await opening.catch(() => undefined))?.stop())
+    // Loaded while the broker starts: together they are most of what a restart waits for.
+    const [{ openStore }, { tieParts }, { serveHttp }] = await Promise.all([
+      import("../broker/store.ts"),
+      import("./parts.ts"),
+      import("./http/app.ts"),
+    ])
+    const broker = await opening
     const problem = (line: string) => log("record skipped", { line })
     const store = await openStore(broker.connection, { space, problem })
     const bootId = crypto.randomUUID().slice(0, 8)
     const calls = tieParts({ bootId, space, home, settings, broker, store, log })
     await calls.registry.restore(problem)
     const daemon = new Daemon({ settings, home, lock, broker, log, bootId, ...calls })
-    daemon.#listen()
+    daemon.#listen(serveHttp)
     undo.move()
     return daemon
   }
@@ -116,12 +122,12 @@ export class Daemon {
     }
   }
 
-  #listen(): void {
+  #listen(serve: typeof serveHttp): void {
     const { settings, home, bootId, dispatcher, registry } = this.#parts
     const token = settings.token ?? readOrMakeSecret(home.token)
     const hello: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
     try {
-      this.#http = serveHttp(
+      this.#http = serve(
         {
           gate: new Gate(token, [...LOCAL_HOSTS, hostInUrl(settings.host).toLowerCase()]),
           dispatcher,
