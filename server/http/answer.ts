@@ -4,15 +4,26 @@ import {
   ERROR_CODES,
   toErrorRecord,
 } from "../../protocol/errors.ts"
+import { JSON_TYPE } from "../../protocol/http.ts"
 
-/** An answer with JSON; every answer of the daemon forbids caching and sniffing. */
 export function jsonResponse(body: object, status = 200): Response {
-  return new Response(`${JSON.stringify(body)}\n`, {
+  return answer(`${JSON.stringify(body)}\n`, JSON_TYPE, status)
+}
+
+/** An answer of the type `type`; every answer of the daemon forbids caching and sniffing. */
+export function answer(
+  body: BodyInit,
+  type: string,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(body, {
     status,
     headers: {
-      "content-type": "application/json",
+      "content-type": type,
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
+      ...headers,
     },
   })
 }

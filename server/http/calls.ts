@@ -4,7 +4,7 @@ import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/f
 import { FRAMES_TYPE, JSON_TYPE, OUTCOME_HEADER, PAYLOAD_TYPE } from "../../protocol/http.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import type { FunctionRoute } from "../calls/route.ts"
-import { errorResponse } from "./answer.ts"
+import { answer, errorResponse } from "./answer.ts"
 import { failed, singleCall, type SingleOutcome } from "./single-call.ts"
 import { callTimeoutOf } from "./timeout.ts"
 
@@ -34,7 +34,7 @@ export async function callByFrames(calls: HttpCalls, request: Request, body: Uin
   const writer = new FrameWriter()
   writer.write(FrameType.hello, 0, 0, 0, 0, 0, calls.hello)
   writer.write(type, flags, id, 0, 0, serial, payload)
-  return new Response(writer.take(), { headers: { "content-type": FRAMES_TYPE } })
+  return answer(writer.take(), FRAMES_TYPE)
 }
 
 /** `POST /v1/envs/:env/functions/:fn/call` with JSON or with one encoded payload, answered alike. */
@@ -62,9 +62,7 @@ export async function callByName(
   if (outcome.type === FrameType.error && !isThrown) {
     return errorResponse(decodeErrorRecord(outcome.payload))
   }
-  return new Response(outcome.payload, {
-    headers: { "content-type": type, [OUTCOME_HEADER]: isThrown ? "thrown" : "value" },
-  })
+  return answer(outcome.payload, type, 200, { [OUTCOME_HEADER]: isThrown ? "thrown" : "value" })
 }
 
 /** A function that is not there is an outcome too: the caller hears of it in the form it asked for. */

@@ -47,6 +47,8 @@ describe("a call over HTTP", () => {
       expect(json).toEqual({ ok: true, value: [1, "a", null] })
       expect(headers.get("content-type")).toContain("application/json")
       expect(headers.get("bunhouse-outcome")).toBe("value")
+      expect(headers.get("cache-control")).toBe("no-store")
+      expect(headers.get("x-content-type-options")).toBe("nosniff")
     }
     expect((await call("add", [2, 3])).json).toEqual({ ok: true, value: 5 })
   })
