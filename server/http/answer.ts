@@ -12,7 +12,7 @@ export function jsonResponse(body: object, status = 200): Response {
 
 /** An answer of the type `type`; every answer of the daemon forbids caching and sniffing. */
 export function answer(
-  body: BodyInit,
+  body: string | Uint8Array<ArrayBuffer>,
   type: string,
   status = 200,
   headers: Readonly<Record<string, string>> = {},
