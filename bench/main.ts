@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Command } from "commander"
 import { findNatsServer } from "../broker/find.ts"
 import { homePaths, homeRoot } from "../protocol/home.ts"
+import { sourcePath } from "../protocol/root.ts"
 import { PACKAGE_VERSION } from "../protocol/version.ts"
 import { startFloors } from "./floors/floors.ts"
 import { judge, type Line, showLine } from "./judge.ts"
@@ -46,14 +47,16 @@ process.env["BUNHOUSE_QUIET"] = "1"
 const { full, quick, only } = options
 const rounds = Number(options.rounds ?? (quick ? 3 : 5))
 const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline)
+const { cache } = homePaths(homeRoot(process.env))
 const natsServer = await findNatsServer({
   environment: process.env,
-  cache: homePaths(homeRoot(process.env)).cache,
+  cache,
   progress: (line) => console.error(line),
 })
+await makeBundles(cache)
 await using floors = await startFloors(natsServer.path)
 await using peers = preparePeers(floors.natsUrl)
-await using subject = await startSubject(natsServer.path)
+await using subject = await startSubject({ natsServer: natsServer.path, cache })
 const stage: Stage = { subject, floors, peers, extent: quick ? QUICK : FULL }
 const isSuite = full || quick || only !== undefined || options.json
 const scenarios = (isSuite ? allScenarios(stage) : canonical(stage)).filter(({ name }) =>
@@ -82,6 +85,12 @@ if (full) {
   console.error(`the report is in ${options.report}`)
 }
 if (lines.some((line) => line.verdict === "missed")) process.exitCode = 1
+
+/** As the first `bunhouse start` does, in the background, for all later ones. */
+async function makeBundles(folder: string): Promise<void> {
+  const child = Bun.spawn([process.execPath, sourcePath("server/bundle.ts"), folder])
+  if ((await child.exited) !== 0) throw new Error("the programs cannot be bundled")
+}
 
 /** The lines of the last run in a file of results. */
 function readBaseline(path: string): ReadonlyMap<string, Line> {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Daemon } from "../client/daemon.ts"
 import { fn, type Remote } from "../client/index.ts"
+import { daemonProgram } from "../server/entry.ts"
 import type { Call } from "./load.ts"
 import { type Program, startProgram } from "./program.ts"
 import * as workload from "./workload.ts"
@@ -41,11 +42,23 @@ export interface Subject extends AsyncDisposable {
   fresh<T>(use: (subject: Subject) => T | Promise<T>): Promise<T>
 }
 
-export async function startSubject(natsServer: string): Promise<Subject> {
+/** What a subject is started with. */
+export interface SubjectOptions {
+  readonly natsServer: string
+  /** Holds the bundled programs: users have them from the second start on. */
+  readonly cache: string
+}
+
+export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const folder = mkdtempSync(join(tmpdir(), "bunhouse-bench-"))
   const home = join(folder, "home")
-  const environment = { ...process.env, BUNHOUSE_HOME: home, BUNHOUSE_NATS_SERVER: natsServer }
-  let program = await startDaemon(environment, "0")
+  const environment = {
+    ...process.env,
+    BUNHOUSE_HOME: home,
+    BUNHOUSE_NATS_SERVER: options.natsServer,
+  }
+  const entry = daemonProgram(options.cache, environment)
+  let program = await startDaemon(entry, environment, "0")
   const url = program.matched
   const token = (await Bun.file(join(home, "token")).text()).trim()
   const ends = new AsyncDisposableStack()
@@ -80,7 +93,7 @@ export async function startSubject(natsServer: string): Promise<Subject> {
     async restart() {
       const start = performance.now()
       await program.stop()
-      program = await startDaemon(environment, new URL(url).port)
+      program = await startDaemon(entry, environment, new URL(url).port)
       return performance.now() - start
     },
     async deployAnew(env) {
@@ -110,9 +123,9 @@ export async function startSubject(natsServer: string): Promise<Subject> {
         verify(i, await idle(i))
       }
     },
-    another: async () => ends.use(await startSubject(natsServer)),
+    another: async () => ends.use(await startSubject(options)),
     async fresh(use) {
-      await using subject = await startSubject(natsServer)
+      await using subject = await startSubject(options)
       return await use(subject)
     },
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
@@ -128,10 +141,10 @@ function newName(): string {
 }
 
 function startDaemon(
+  entry: string,
   environment: Readonly<Record<string, string | undefined>>,
   port: string,
 ): Promise<Program> {
-  const entry = join(import.meta.dir, "../server/main.ts")
   return startProgram([process.execPath, entry], /"url":"([^"]+)"/, {
     ...environment,
     BUNHOUSE_PORT: port,

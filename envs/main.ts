@@ -41,4 +41,8 @@ async function endWith(lines: { read(): Promise<{ done: boolean }> }): Promise<v
   process.exit(0)
 }
 
-await main()
+// Not awaited: a bundle with bytecode cannot.
+main().catch((error: unknown) => {
+  process.stderr.write(`bunhouse: this env process cannot start: ${Bun.inspect(error)}\n`)
+  process.exit(1)
+})

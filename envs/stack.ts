@@ -1,3 +1,5 @@
+import { programPath } from "../protocol/root.ts"
+
 /**
  * Takes this library's own frames off the end of a thrown error's stack: they say nothing to the author of the function.
  * An error that does not let itself be changed keeps its stack.
@@ -15,4 +17,4 @@ export function trimStack(thrown: unknown): void {
   }
 }
 
-const OWN_FOLDER = Bun.fileURLToPath(new URL(".", import.meta.url))
+const OWN_FOLDER = programPath("envs/")

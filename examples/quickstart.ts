@@ -20,6 +20,8 @@ const environment = {
   BUNHOUSE_HOME: folder,
   BUNHOUSE_PORT: "0",
   BUNHOUSE_NATS_SERVER: natsServer,
+  // The folder is gone before a next start could use them.
+  BUNHOUSE_BUNDLE: "0",
 }
 const cli = join(import.meta.dir, "../cli/main.ts")
 

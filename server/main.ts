@@ -55,4 +55,5 @@ process.on("unhandledRejection", (error) =>
   log("unhandled rejection", { error: Bun.inspect(error) }),
 )
 
-await main()
+// Not awaited: a bundle with bytecode cannot. It never rejects.
+void main()

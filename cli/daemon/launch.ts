@@ -9,7 +9,13 @@ import {
 import { Fields } from "../../protocol/fields.ts"
 import type { Environment, HomePaths } from "../../protocol/home.ts"
 import { PACKAGE_FETCH_MS_MAX } from "../../protocol/limits.ts"
-import { DAEMON_PROGRAM, homeTaken, prepareHome, type StartLine } from "../../server/entry.ts"
+import {
+  bundleInBackground,
+  daemonProgram,
+  homeTaken,
+  prepareHome,
+  type StartLine,
+} from "../../server/entry.ts"
 import { EXIT_INTERRUPTED } from "../exit-codes.ts"
 import { lastLines } from "../logs/log-file.ts"
 import { renderLogLine } from "../render/log-line.ts"
@@ -50,6 +56,7 @@ export async function launch(options: LaunchOptions): Promise<Launch> {
   const end = await lastStartLine(child, options.progress)
   if (end !== undefined && "url" in end) {
     if (!options.isAttached) child.unref()
+    bundleInBackground(home.cache, options.environment)
     return { kind: "ready", url: end.url, child }
   }
   child.kill("SIGKILL") // L1: its last word does not mean that it has ended.
@@ -81,7 +88,8 @@ function spawn(options: LaunchOptions, log: number): Bun.Subprocess<"ignore", "p
   const { home, environment, host, port, isAttached } = options
   const flags = ["--no-install", "--no-env-file", ...(isAttached ? ["--no-orphans"] : [])]
   try {
-    return Bun.spawn([process.execPath, ...flags, DAEMON_PROGRAM, host, port], {
+    const program = daemonProgram(home.cache, environment)
+    return Bun.spawn([process.execPath, ...flags, program, host, port], {
       cwd: home.root,
       env: { ...environment },
       stdin: "ignore",

@@ -31,11 +31,11 @@ function isRunning(pid: number): boolean {
 
 function runsDaemon(pid: number): boolean {
   const words = HAS_PROC ? read(`/proc/${pid}/cmdline`).split("\0") : ps(pid, "args=").split(" ")
-  return words.some((word) => word.endsWith(PROGRAM))
+  return words.some((word) => PROGRAM.test(word))
 }
 
-/** Also of an installation elsewhere: an older version may have been started from another folder. */
-const PROGRAM = "server/main.ts"
+/** Source or bundle, also of an installation elsewhere: an older version may have been started from another folder. */
+const PROGRAM = /server\/main\.[tj]s$/
 
 /** No process, zombie, dead. */
 const ENDED = new Set(["", "Z", "X"])

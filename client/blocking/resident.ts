@@ -2,6 +2,7 @@ import { type MessagePort, MessageChannel, receiveMessageOnPort, Worker } from "
 import { asBunhouseError, BunhouseError, fromErrorRecord } from "../../protocol/errors.ts"
 import { FrameReader } from "../../protocol/frame.ts"
 import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { sourcePath } from "../../protocol/root.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
 import type { BlockingCaller } from "./blocking-caller.ts"
@@ -125,7 +126,7 @@ interface Thread {
 function startThread(): Thread {
   const state = new Int32Array(new SharedArrayBuffer(8))
   const { port1: port, port2 } = new MessageChannel()
-  const worker = new Worker(new URL("./resident-thread.ts", import.meta.url))
+  const worker = new Worker(sourcePath("client/blocking/resident-thread.ts"))
   worker.unref()
   const start: ResidentStart = { port: port2, state }
   worker.postMessage(start, [port2])

@@ -9,6 +9,7 @@ import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { FRAMES_TYPE, paths } from "../../protocol/http.ts"
 import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { sourcePath } from "../../protocol/root.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import { type Address, noDaemon } from "../settings.ts"
 import type { BlockingCaller } from "./blocking-caller.ts"
@@ -147,6 +148,6 @@ function failure(names: Names, code: ErrorCode, ran: Ran, reason: string): Bunho
 
 const NOT_CONNECTED =
   /^\{"code":"(ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)"/
-const PROGRAM = Bun.fileURLToPath(new URL("./program.js", import.meta.url))
-const PROGRAM_FOLDER = Bun.fileURLToPath(new URL(".", import.meta.url))
+const PROGRAM = sourcePath("client/blocking/program.js")
+const PROGRAM_FOLDER = sourcePath("client/blocking/")
 const FLAGS = ["--no-install", "--no-env-file"]

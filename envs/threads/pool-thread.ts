@@ -1,5 +1,6 @@
 import { BunhouseError } from "../../protocol/errors.ts"
 import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { programPath } from "../../protocol/root.ts"
 import type { CallFacts } from "../call-context.ts"
 import type { ThreadStart } from "./thread.ts"
 
@@ -151,7 +152,7 @@ export interface PoolThreadParts {
   readonly onEnd: (wasReady: boolean) => void
 }
 
-const ENTRY = new URL("./thread.ts", import.meta.url).href
+const ENTRY = programPath("envs/threads/thread.ts")
 
 function lost(how: string): BunhouseError {
   return new BunhouseError("WORKER_LOST", `the thread ${how}`)

@@ -11,6 +11,7 @@ import { parseJson } from "../../protocol/fields.ts"
 import { FrameReader, FrameType } from "../../protocol/frame.ts"
 import { DEADLINE_GRACE_MS, ENV_START_TIMEOUT_MS } from "../../protocol/limits.ts"
 import { Outbox } from "../../protocol/outbox.ts"
+import { programPath } from "../../protocol/root.ts"
 import { envSubjects } from "../../protocol/subjects.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 import type { BrokerConnection, Unlisten } from "../../broker/connection.ts"
@@ -264,7 +265,7 @@ function spawn(options: EnvProcessOptions): Bun.Subprocess<"pipe", number, numbe
 }
 
 /** Started as a program, never imported: the daemon runs no user code. */
-const ENTRY = Bun.fileURLToPath(new URL("../../envs/main.ts", import.meta.url))
+const ENTRY = programPath("envs/main.ts")
 
 const LAST_WORDS_MS_MAX = 500
 

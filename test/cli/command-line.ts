@@ -64,6 +64,8 @@ export async function commandLine(
     BUNHOUSE_HOME: home.root,
     BUNHOUSE_PORT: "0",
     BUNHOUSE_NATS_SERVER: path,
+    // Bundles are for the next start, and would cost each of these tests a second of the machine.
+    BUNHOUSE_BUNDLE: "0",
     ...more(folder),
   }
   const started = new Set<Started>()

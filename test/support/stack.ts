@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { Daemon } from "../../client/daemon.ts"
 import type { ConnectOptions } from "../../client/settings.ts"
+import { sourcePath } from "../../protocol/root.ts"
 import { temporaryFolder } from "./folder.ts"
 import { natsServer } from "./nats-server.ts"
 
@@ -33,6 +34,8 @@ export interface Stack extends AsyncDisposable {
 export interface StackOptions {
   /** Environment variables of the daemon beside the test's own. */
   readonly variables?: Readonly<Record<string, string>>
+  /** What the daemon is started by. Default: its source. */
+  readonly program?: string
 }
 
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
@@ -46,9 +49,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     BUNHOUSE_NATS_SERVER: natsServerPath,
     ...options.variables,
   }
+  const { program = sourcePath("server/main.ts") } = options
   const logFile = folder.join("daemon.log")
   const clients: Daemon[] = []
-  let running = await launch(environment, logFile, "0")
+  let running = await launch(program, environment, logFile, "0")
   const { url } = running
   const given = options.variables?.["BUNHOUSE_TOKEN"]
   const token = given ?? (await Bun.file(join(home, "token")).text()).trim()
@@ -74,7 +78,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),
     async startAgain() {
-      running = await launch(environment, logFile, new URL(url).port)
+      running = await launch(program, environment, logFile, new URL(url).port)
     },
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.close()
@@ -90,11 +94,12 @@ interface Running {
 }
 
 async function launch(
+  program: string,
   environment: Readonly<Record<string, string>>,
   logFile: string,
   port: string,
 ): Promise<Running> {
-  const child = Bun.spawn([process.execPath, ENTRY], {
+  const child = Bun.spawn([process.execPath, program], {
     env: { ...environment, BUNHOUSE_PORT: port },
     stdin: "ignore",
     stdout: "pipe",
@@ -107,5 +112,3 @@ async function launch(
     `the daemon did not start: ${JSON.stringify(line)}\n${await Bun.file(logFile).text()}`,
   )
 }
-
-const ENTRY = join(import.meta.dir, "../../server/main.ts")
