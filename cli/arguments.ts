@@ -68,6 +68,7 @@ function makeProgram(run: Run): Command {
   addLogs(program, run)
   addCall(program, run)
   addSimple(program, run, "ls", async () => (await import("./commands/ls.ts")).ls)
+  addBench(program, run)
   addSimple(program, run, "version", async () => (await import("./commands/version.ts")).version)
   return program
 }
@@ -170,6 +171,29 @@ function addCall(program: Command, run: Run): void {
         return (await import("./commands/call.ts")).call(cli, target, words, timeoutMs)
       }),
     )
+}
+
+function addBench(program: Command, run: Run): void {
+  addCommand(program, "bench")
+    .option("--calls <count>", "Calls made one after another", "2000")
+    .option("--flights <count>", "Calls in flight at any time", "256")
+    .option("--time <time>", "How long they are kept in flight", "3s")
+    .action((options: BenchFlags & JsonFlag) =>
+      run(options, async (cli) => {
+        const extent = {
+          calls: parseCount("--calls", options.calls),
+          flights: parseCount("--flights", options.flights),
+          ms: parseDurationMs("--time", options.time),
+        }
+        return (await import("./commands/bench.ts")).bench(cli, extent)
+      }),
+    )
+}
+
+interface BenchFlags {
+  readonly calls: string
+  readonly flights: string
+  readonly time: string
 }
 
 function withStopTimeout(command: Command): Command {

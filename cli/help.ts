@@ -83,6 +83,17 @@ export const COMMANDS = {
     ],
     exits: [0, 3, 7, 8, 70],
   },
+  bench: {
+    summary: "Measure calls of the daemon that runs",
+    examples: [
+      ["bunhouse bench", "one call at a time, and 256 in flight"],
+      ["bunhouse bench --flights 1024 --time 10s --json", ""],
+    ],
+    notes:
+      "The caller shares the machine with the daemon and with whatever runs in its envs; the env that is measured is\n" +
+      "removed again. Figures against other systems, in one run: `bun run bench` in the repository.",
+    exits: [0, 2, 3, 6, 7, 8, 9, 70],
+  },
   version: {
     summary: "Print the version",
     examples: [
