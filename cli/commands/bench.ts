@@ -19,6 +19,12 @@ export interface BenchExtent {
  * flight. In an env of its own, which is removed again; other envs of the daemon share the machine with it.
  */
 export async function bench({ environment }: Cli, extent: BenchExtent): Promise<Answer> {
+  if (Math.min(extent.calls, extent.flights, extent.ms) < 1) {
+    throw new BunhouseError(
+      "INVALID_ARGUMENT",
+      "expected --calls, --flights and --time to be more than 0",
+    )
+  }
   setQuiet(true)
   using daemon = new Daemon(daemonAddress(environment), environment)
   const env = daemon.env(`bunhouse-bench-${crypto.randomUUID().slice(0, 8)}`)

@@ -17,6 +17,12 @@ describe("bunhouse bench", () => {
     expect((await cli.run("status", "--json")).json.envs).toEqual([])
   })
 
+  test.each([["--calls"], ["--flights"], ["--time"]])("refuses nothing of %s", async (option) => {
+    await using cli = await commandLine()
+    const { exitCode, stderr } = await cli.run("bench", option, "0")
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("more than 0")])
+  })
+
   test("without a daemon says so", async () => {
     await using cli = await commandLine()
     const { exitCode, stderr } = await cli.run("bench", ...SHORT)
