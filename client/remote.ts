@@ -4,6 +4,7 @@ import { BunhouseError } from "../protocol/errors.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { whereAmI } from "./context.ts"
 import type { Link } from "./link.ts"
+import { type Items, mapCalls, type MapMethod, type MapOptions, type MapRun } from "./map.ts"
 import { type Names, type Outcome, readOutcome } from "./outcome.ts"
 import { warn } from "./notices.ts"
 
@@ -40,6 +41,8 @@ export interface RemoteMethods<F extends AnyFunction> {
    * @throws as `async`; DEADLOCK inside of an env's own event loop, which must not be blocked.
    */
   readonly sync: Blocking<F>
+  /** Calls the function for every item of a list, many at a time; results in the order of the items. */
+  readonly map: MapMethod<F>
   /** The same function with other options for its calls. */
   with(options: CallOptions): Remote<F>
   /** The function itself, here. Undefined when only its name is known (`here.get`). */
@@ -104,6 +107,7 @@ export function makeRemote<F extends AnyFunction>(parts: RemoteParts<F>): Remote
   const methods = {
     async: (...args: unknown[]) => call.awaitable(args),
     sync: (...args: unknown[]) => unwrap(call.blocking(args)),
+    map: (items: Items<unknown>, options: MapOptions = {}) => call.map(items, options),
     with: (options: CallOptions) => {
       return makeRemote({ ...parts, options: { ...parts.options, ...options } })
     },
@@ -139,14 +143,19 @@ class RemoteCall {
     this.#signal = options.signal
   }
 
-  awaitable(args: readonly unknown[]): Promise<unknown> {
+  map(items: Items<unknown>, options: MapOptions): MapRun<unknown> {
+    const one = (args: readonly unknown[], signal: AbortSignal) => this.awaitable(args, signal)
+    return mapCalls(one, items, options, this.#signal)
+  }
+
+  awaitable(args: readonly unknown[], signal = this.#signal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#link.connection.call({
         env: this.#info.env,
         function: this.#info.name,
         payload: encodeArgs(args),
         timeoutMs: this.#timeoutMs,
-        signal: this.#signal,
+        signal,
         replied: (frame, callId) => {
           const outcome = readOutcome(frame, this.#names, callId)
           if (outcome.kind === "returned") resolve(outcome.value)

@@ -126,6 +126,11 @@ export const CONTROL_TIMEOUT_MS = 60_000
 /** How long a client looks for a daemon that was there a moment ago (a restart). */
 export const RECONNECT_MS_MAX = 5_000
 
+/** `remote.map`: calls in flight of one run, and how many times as many items may be between source and consumer. */
+export const MAP_CONCURRENCY_DEFAULT = 64
+export const MAP_CONCURRENCY_MAX = 16_384
+export const MAP_WINDOW = 4
+
 function assertRelation(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts contradicts itself: expected ${relation}`)
 }
@@ -149,4 +154,8 @@ assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed o
 assertRelation(
   ENV_START_TIMEOUT_MS + DEPLOY_TIMEOUT_MS_DEFAULT + STORE_TIMEOUT_MS < CONTROL_TIMEOUT_MS,
   "a client to wait for a deploy that starts an env",
+)
+assertRelation(
+  MAP_CONCURRENCY_MAX <= ENV_QUEUE_DEFAULT,
+  "the calls of one map to fit the queue of an env",
 )
