@@ -19,6 +19,7 @@ export type { MapOptions, MapProgress, MapRun } from "./map.ts"
 export type { RemoteInfo } from "./outcome.ts"
 export { progressBar } from "./progress-bar.ts"
 export type { AnyFunction, CallOptions, Remote, RemoteMethods } from "./remote.ts"
+export type { RetryOptions } from "./retry.ts"
 export type { ConnectOptions } from "./settings.ts"
 
 setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
