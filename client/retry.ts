@@ -117,7 +117,7 @@ export class Attempts {
 
   /** How long to wait before the next attempt; undefined where there is none, and `endOf(error)` is the end. */
   waitAfter(error: unknown): number | undefined {
-    if (!(error instanceof BunhouseError)) return undefined
+    if (!(error instanceof BunhouseError) || wasThrown(error)) return undefined
     const isSafe = this.#isSafe(error) // N1
     this.#canBeAsked = false
     if (error.ran !== "no") this.#mayHaveRun = true
@@ -135,7 +135,8 @@ export class Attempts {
 
   /** N4. */
   endOf(error: unknown): unknown {
-    if (!(error instanceof BunhouseError) || error.ran !== "no" || !this.#mayHaveRun) return error
+    if (!this.#mayHaveRun || !(error instanceof BunhouseError)) return error
+    if (error.ran !== "no" || wasThrown(error)) return error
     const { code, message, cause } = error
     return new BunhouseError(code, `${message} (an earlier attempt may have run)`, {
       ...toErrorRecord(error),
@@ -190,6 +191,11 @@ export function retriedBlocking(attempts: Attempts, attempt: () => Outcome): Out
     if (waitMs === undefined) return { ...outcome, thrown: attempts.endOf(outcome.thrown) }
     Bun.sleepSync(waitMs)
   }
+}
+
+/** By the function itself, which may have made calls of its own: it ran. */
+function wasThrown(error: BunhouseError): boolean {
+  return "remote" in error
 }
 
 /** What may be better a moment later. */

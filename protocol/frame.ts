@@ -228,10 +228,6 @@ export class FrameReader implements FrameHeader {
     return this.bytes.subarray(this.payloadStart, this.end)
   }
 
-  get hasExtra(): boolean {
-    return this.payloadStart !== this.#extraStart
-  }
-
   get extra(): Uint8Array {
     return this.bytes.subarray(this.#extraStart, this.payloadStart)
   }

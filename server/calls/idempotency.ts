@@ -1,7 +1,13 @@
 import { type Clock, Deadlines, now } from "../../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import { type CallExtra, readExtra } from "../../protocol/extra.ts"
-import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import {
+  FrameFlag,
+  FrameReader,
+  FrameType,
+  FrameWriter,
+  HEADER_BYTES,
+} from "../../protocol/frame.ts"
 import {
   IDEMPOTENCY_BYTES_MAX,
   IDEMPOTENCY_KEYS_MAX,
@@ -51,7 +57,8 @@ export class KeyedCalls implements CallDesk {
   }
 
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
-    if (!frame.hasExtra) return this.#dispatcher.submit(caller, frame, route)
+    const hasExtra = frame.payloadStart > frame.start + HEADER_BYTES
+    if (!hasExtra) return this.#dispatcher.submit(caller, frame, route)
     const waiter = new Call(caller, frame.id, route, 0)
     try {
       const extra = readExtra(frame.extra)

@@ -70,6 +70,8 @@ describe("Attempts", () => {
   test("never tries again what the function itself threw", () => {
     expect(attempts({ hasKey: true }).waitAfter(new Error("mine"))).toBeUndefined()
     expect(attempts({ hasKey: true }).waitAfter("mine")).toBeUndefined()
+    const inner = Object.assign(error("OVERLOADED"), { remote: {} })
+    expect(attempts({ hasKey: true }).waitAfter(inner)).toBeUndefined()
   })
 
   test("waits longer each time, at random, and gives up after `max`", () => {

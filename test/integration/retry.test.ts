@@ -76,6 +76,18 @@ describe("retries", () => {
     expect(readFileSync(mark, "utf8")).toBe("x")
   })
 
+  test("never run again a function that threw, though it be an error of ours", async () => {
+    const inner = await fn(async function inner(path: string) {
+      require("node:fs").appendFileSync(path, "x")
+      const { BunhouseError } = await import("bunhouse")
+      throw new BunhouseError("OVERLOADED", "a call of its own failed")
+    }).to(stack.here)
+    const mark = marks.next()
+    const error = await caught(inner.with({ retries, idempotencyKey: "inner" })(mark))
+    expect(error).toMatchObject({ code: "OVERLOADED", ran: "no" })
+    expect(readFileSync(mark, "utf8")).toBe("x")
+  })
+
   test("run it again with a key, after the env process was lost", async () => {
     const die = await fn(dieOnce).to(stack.here.env("mortal2"))
     const [mark, other] = [marks.next(), marks.next()]
@@ -159,7 +171,7 @@ describe("an idempotency key", () => {
     const mark = marks.next()
     const call = append.with({ retries, idempotencyKey: mark })(mark, 300)
     const keyless = caught(append.with({ retries })(`${mark}-keyless`, 300))
-    await until(() => Bun.file(mark).exists(), "the function to run")
+    await until(() => Bun.file(mark).size > 0, "the function to run")
     const before = proxy.connections
     proxy.cut()
     expect(await call).toBe("x")
@@ -175,7 +187,7 @@ describe("an idempotency key", () => {
     const call = caught(
       append.with({ retries: { max: 10, baseMs: 200 }, idempotencyKey: "k" })(mark, 60_000),
     )
-    await until(() => Bun.file(mark).exists(), "the function to run")
+    await until(() => Bun.file(mark).size > 0, "the function to run")
     await own.kill()
     await own.startAgain()
     const error = await call
