@@ -67,6 +67,7 @@ function makeProgram(run: Run): Command {
   addSimple(program, run, "status", async () => (await import("./commands/status.ts")).status)
   addLogs(program, run)
   addCall(program, run)
+  addMap(program, run)
   addSimple(program, run, "ls", async () => (await import("./commands/ls.ts")).ls)
   addBench(program, run)
   addSimple(program, run, "version", async () => (await import("./commands/version.ts")).version)
@@ -194,6 +195,35 @@ interface BenchFlags {
   readonly calls: string
   readonly flights: string
   readonly time: string
+}
+
+function addMap(program: Command, run: Run): void {
+  addCommand(program, "map", "map <function>")
+    .option("--file <path>", "One JSON document a line; without it: stdin")
+    .option("--concurrency <count>", "Calls at a time (default: 64)")
+    .option("--settled", "Go on after a failure; each result says how its call ended")
+    .option("--spread", "Each line is a JSON list of all the arguments")
+    .option("--timeout <time>", "Deadline of each call, 0 for none (default: 5m)")
+    .action((target: string, options: MapFlags & JsonFlag) =>
+      run(options, async (cli) => {
+        const { file, concurrency, timeout } = options
+        return (await import("./commands/map.ts")).map(cli, target, {
+          file,
+          concurrency:
+            concurrency === undefined ? undefined : parseCount("--concurrency", concurrency),
+          isSettled: options.settled === true,
+          isSpread: options.spread === true,
+          timeoutMs: timeout === undefined ? undefined : parseDurationMs("--timeout", timeout),
+        })
+      }),
+    )
+}
+
+interface MapFlags extends Partial<TimeoutFlag> {
+  readonly file?: string
+  readonly concurrency?: string
+  readonly settled?: true
+  readonly spread?: true
 }
 
 function withStopTimeout(command: Command): Command {

@@ -75,6 +75,20 @@ export const COMMANDS = {
       "What the function throws is printed to stderr with the stack it had where it ran.",
     exits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 70, 130],
   },
+  map: {
+    summary: "Call a function for every line of a file, and print the results as JSON lines",
+    examples: [
+      ["bunhouse map math/square --file numbers.ndjson > squares.ndjson", ""],
+      ["seq 1000 | bunhouse map math/square --concurrency 100", "items from stdin"],
+      ["bunhouse map web/fetchPage --file urls.ndjson --settled", "goes on after a failure"],
+      ["bunhouse map math/add --file pairs.ndjson --spread", "lines such as [1, 2]"],
+    ],
+    notes:
+      "Each line is one JSON document, and one call with it as its argument. Results come in the order of the lines.\n" +
+      'With --settled they are {"status": "fulfilled", "value": …} or {"status": "rejected", "reason": …}; without it\n' +
+      "the first failure ends the command and cancels the other calls. Progress is drawn on stderr, if that is a terminal.",
+    exits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 70, 130],
+  },
   ls: {
     summary: "List the functions that were sent, by env",
     examples: [

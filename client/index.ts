@@ -15,8 +15,11 @@ export { type CallContext, context } from "./context.ts"
 export { type Daemon } from "./daemon.ts"
 export { type Env } from "./env.ts"
 export { fn, type FnOptions, type Sendable, type Target } from "./fn.ts"
+export type { MapOptions, MapProgress, MapRun } from "./map.ts"
 export type { RemoteInfo } from "./outcome.ts"
+export { progressBar } from "./progress-bar.ts"
 export type { AnyFunction, CallOptions, Remote, RemoteMethods } from "./remote.ts"
+export type { RetryOptions } from "./retry.ts"
 export type { ConnectOptions } from "./settings.ts"
 
 setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")

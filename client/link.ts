@@ -4,6 +4,7 @@ import { ResidentCaller } from "./blocking/resident.ts"
 import { SpawnCaller } from "./blocking/spawn.ts"
 import { Connection } from "./connection/connection.ts"
 import { Control } from "./control.ts"
+import { RetryBudget } from "./retry.ts"
 import { type Address, type ConnectOptions, resolveAddress } from "./settings.ts"
 
 /** All ways to one daemon. Nothing is opened before it is needed. */
@@ -11,6 +12,7 @@ export class Link {
   readonly control: Control
   readonly connection: Connection
   readonly blocking: BlockingCaller
+  readonly retryBudget = new RetryBudget()
   readonly environment: Environment
   readonly #options: ConnectOptions
 

@@ -1,11 +1,8 @@
-import { encodeArgs } from "../protocol/codec/index.ts"
-import { checkTimeoutMs } from "../protocol/deadlines.ts"
-import { BunhouseError } from "../protocol/errors.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
-import { whereAmI } from "./context.ts"
 import type { Link } from "./link.ts"
-import { type Names, type Outcome, readOutcome } from "./outcome.ts"
-import { warn } from "./notices.ts"
+import type { Items, MapMethod, MapOptions } from "./map.ts"
+import { RemoteCall } from "./remote-call.ts"
+import type { RetryOptions } from "./retry.ts"
 
 /** Any function; what it takes and returns is kept by `Remote<F>`. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the one type that every function is assignable to
@@ -19,6 +16,16 @@ export interface CallOptions {
   readonly timeoutMs?: number
   /** Cancels the call. A blocking call looks at it once, before it starts. */
   readonly signal?: AbortSignal
+  /**
+   * Tries again what certainly did not run, and what may have run where there is an `idempotencyKey`. Default: none.
+   * The deadline is that of all attempts together.
+   */
+  readonly retries?: RetryOptions
+  /**
+   * Calls of this function with the same key run once, within 15 minutes: who calls while the first one runs joins it,
+   * who calls later is told its outcome. With other arguments it is refused (IDEMPOTENCY_CONFLICT). 1 to 256 bytes.
+   */
+  readonly idempotencyKey?: string
 }
 
 /**
@@ -40,6 +47,8 @@ export interface RemoteMethods<F extends AnyFunction> {
    * @throws as `async`; DEADLOCK inside of an env's own event loop, which must not be blocked.
    */
   readonly sync: Blocking<F>
+  /** Calls the function for every item of a list, many at a time; results in the order of the items. */
+  readonly map: MapMethod<F>
   /** The same function with other options for its calls. */
   with(options: CallOptions): Remote<F>
   /** The function itself, here. Undefined when only its name is known (`here.get`). */
@@ -103,7 +112,8 @@ export function makeRemote<F extends AnyFunction>(parts: RemoteParts<F>): Remote
       : (...args: unknown[]) => call.asDeclared(args)
   const methods = {
     async: (...args: unknown[]) => call.awaitable(args),
-    sync: (...args: unknown[]) => unwrap(call.blocking(args)),
+    sync: (...args: unknown[]) => call.blockingValue(args),
+    map: (items: Items<unknown>, options: MapOptions = {}) => call.map(items, options),
     with: (options: CallOptions) => {
       return makeRemote({ ...parts, options: { ...parts.options, ...options } })
     },
@@ -121,85 +131,4 @@ export interface RemoteParts<F extends AnyFunction> {
   readonly info: FunctionInfo
   readonly local: F | undefined
   readonly options: CallOptions
-}
-
-class RemoteCall {
-  readonly #link: Link
-  readonly #info: FunctionInfo
-  readonly #names: Names
-  readonly #timeoutMs: number
-  readonly #signal: AbortSignal | undefined
-  #hasWarned = false
-
-  constructor({ link, info, options }: RemoteParts<AnyFunction>) {
-    this.#link = link
-    this.#info = info
-    this.#names = { env: info.env, function: info.name }
-    this.#timeoutMs = checkTimeoutMs(options.timeoutMs)
-    this.#signal = options.signal
-  }
-
-  awaitable(args: readonly unknown[]): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.#link.connection.call({
-        env: this.#info.env,
-        function: this.#info.name,
-        payload: encodeArgs(args),
-        timeoutMs: this.#timeoutMs,
-        signal: this.#signal,
-        replied: (frame, callId) => {
-          const outcome = readOutcome(frame, this.#names, callId)
-          if (outcome.kind === "returned") resolve(outcome.value)
-          else reject(outcome.thrown)
-        },
-        failed: reject,
-      })
-    })
-  }
-
-  blocking(args: readonly unknown[]): Outcome {
-    const { env, name } = this.#info
-    if (whereAmI() === "env loop") {
-      throw new BunhouseError(
-        "DEADLOCK",
-        `a blocking call of ${env}/${name} inside of an env's event loop would stop that env: use .async(…) and await it`,
-        { env, function: name },
-      )
-    }
-    if (this.#signal?.aborted) {
-      const message = `${env}/${name}: the call was cancelled by its caller`
-      const reason: unknown = this.#signal.reason
-      throw new BunhouseError("CANCELLED", message, {
-        ran: "no",
-        env,
-        function: name,
-        cause: reason,
-      })
-    }
-    return this.#link.blocking.call(this.#names, encodeArgs(args), this.#timeoutMs)
-  }
-
-  /** The default call of a sync function: a value, or the promise that its type declares. */
-  asDeclared(args: readonly unknown[]): unknown {
-    const outcome = this.blocking(args)
-    if (!outcome.wasPromise) return unwrap(outcome)
-    this.#warnAboutPromise()
-    return outcome.kind === "returned"
-      ? Promise.resolve(outcome.value)
-      : Promise.reject(outcome.thrown)
-  }
-
-  #warnAboutPromise(): void {
-    if (this.#hasWarned) return
-    this.#hasWarned = true
-    warn(
-      `${this.#info.name} is a sync function that returns a promise, so calling it blocks until the promise is settled; ` +
-        `declare it \`async\`, or send it with fn(f, { kind: "async" })`,
-    )
-  }
-}
-
-function unwrap(outcome: Outcome): unknown {
-  if (outcome.kind === "returned") return outcome.value
-  throw outcome.thrown
 }

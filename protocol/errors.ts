@@ -33,6 +33,7 @@ export const ERROR_CODES = {
   UNAVAILABLE: { status: 503, ran: "no", exit: 6 },
   NO_DAEMON: { status: 503, ran: "no", exit: 7 },
   VERSION_MISMATCH: { status: 426, ran: "no", exit: 7 },
+  IDEMPOTENCY_CONFLICT: { status: 422, ran: "no", exit: 2 },
   DEADLOCK: { status: 409, ran: "no", exit: 1 },
   DEADLINE_EXCEEDED: { status: 504, ran: "maybe", exit: 8 },
   CANCELLED: { status: 499, ran: "maybe", exit: 8 },

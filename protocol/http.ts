@@ -10,6 +10,8 @@ export const JSON_TYPE = "application/json"
 export const PROTOCOL_HEADER = "bunhouse-protocol"
 /** Optional request header, in milliseconds: the deadline of a call, or of a function's top-level code when it is sent. */
 export const TIMEOUT_HEADER = "bunhouse-timeout-ms"
+/** Optional request header of a call: calls of one function with one key run once. */
+export const IDEMPOTENCY_HEADER = "idempotency-key"
 /** Answer to a call with an encoded payload: `value` or `thrown`. */
 export const OUTCOME_HEADER = "bunhouse-outcome"
 

@@ -126,6 +126,30 @@ export const CONTROL_TIMEOUT_MS = 60_000
 /** How long a client looks for a daemon that was there a moment ago (a restart). */
 export const RECONNECT_MS_MAX = 5_000
 
+/** `remote.map`: calls in flight of one run, and how many times as many items may be between source and consumer. */
+export const MAP_CONCURRENCY_DEFAULT = 64
+export const MAP_CONCURRENCY_MAX = 16_384
+export const MAP_WINDOW = 4
+
+/** Idempotency keys: the daemon keeps outcomes this long, this many, and this many bytes of them. */
+export const IDEMPOTENCY_KEY_BYTES_MAX = 256
+export const IDEMPOTENCY_TTL_MS = 15 * 60_000
+export const IDEMPOTENCY_KEYS_MAX = 65_536
+export const IDEMPOTENCY_BYTES_MAX = 64 * MIB
+
+/** Calls that wait for calls with the same key. The daemon enforces it. */
+export const IDEMPOTENCY_WAITERS_MAX = 65_536
+
+/** Retries of one call, and the waits between them: base, doubled for each further one, at most the maximum. */
+export const RETRIES_MAX = 20
+export const RETRY_BASE_MS_DEFAULT = 100
+export const RETRY_WAIT_MS_MAX = 20_000
+
+/** Retries that a client may make in a burst, and what it earns for each call and each second. The client enforces it. */
+export const RETRY_BUDGET_MAX = 50
+export const RETRY_BUDGET_PER_CALL = 0.1
+export const RETRY_BUDGET_PER_SECOND = 1
+
 function assertRelation(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts contradicts itself: expected ${relation}`)
 }
@@ -149,4 +173,12 @@ assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed o
 assertRelation(
   ENV_START_TIMEOUT_MS + DEPLOY_TIMEOUT_MS_DEFAULT + STORE_TIMEOUT_MS < CONTROL_TIMEOUT_MS,
   "a client to wait for a deploy that starts an env",
+)
+assertRelation(
+  MAP_CONCURRENCY_MAX <= ENV_QUEUE_DEFAULT,
+  "the calls of one map to fit the queue of an env",
+)
+assertRelation(
+  IDEMPOTENCY_BYTES_MAX > PAYLOAD_BYTES_MAX,
+  "the largest result to be kept under its idempotency key",
 )

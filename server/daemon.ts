@@ -123,14 +123,14 @@ export class Daemon {
   }
 
   #listen(serve: typeof serveHttp): void {
-    const { settings, home, bootId, dispatcher, registry } = this.#parts
+    const { settings, home, bootId, desk, registry } = this.#parts
     const token = settings.token ?? readOrMakeSecret(home.token)
     const hello: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
     try {
       this.#http = serve(
         {
           gate: new Gate(token, [...LOCAL_HOSTS, hostInUrl(settings.host).toLowerCase()]),
-          dispatcher,
+          desk,
           registry,
           hello: Buffer.from(JSON.stringify(hello)),
           status: () => this.status(),

@@ -3,7 +3,9 @@ import type { Store } from "../broker/store.ts"
 import type { HomePaths } from "../protocol/home.ts"
 import { nameToken } from "../protocol/names.ts"
 import type { Broker } from "./broker.ts"
+import type { CallDesk } from "./calls/call-desk.ts"
 import { Dispatcher } from "./calls/dispatcher.ts"
+import { KeyedCalls } from "./calls/idempotency.ts"
 import { Loader } from "./envs/loader.ts"
 import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
@@ -14,6 +16,8 @@ import type { ServerSettings } from "./settings.ts"
 /** The daemon's parts, tied together: who tells whom what. */
 export interface Parts {
   readonly dispatcher: Dispatcher
+  /** Where calls come in. */
+  readonly desk: CallDesk
   readonly registry: Registry
 }
 
@@ -64,5 +68,5 @@ export function tieParts(options: {
         }),
     },
   })
-  return { dispatcher, registry }
+  return { dispatcher, desk: new KeyedCalls(dispatcher, bootId), registry }
 }

@@ -4,9 +4,16 @@ import type { Names, Outcome } from "../outcome.ts"
 export interface BlockingCaller {
   /**
    * Returns when the call has ended. A platform failure is an outcome, like an error of the function.
-   *
-   * @param timeoutMs 0 for no deadline.
    */
-  call(names: Names, payload: Uint8Array, timeoutMs: number): Outcome
+  call(call: BlockingCall): Outcome
   close(): void
+}
+
+export interface BlockingCall {
+  readonly names: Names
+  readonly payload: Uint8Array
+  /** Metadata (protocol/extra.ts); no bytes for none. */
+  readonly extra: Uint8Array
+  /** 0 for no deadline. */
+  readonly timeoutMs: number
 }

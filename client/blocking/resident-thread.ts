@@ -29,11 +29,13 @@ parentPort?.once("message", ({ port, state }: ResidentStart) => {
 })
 
 function make(request: ResidentRequest, answer: (answer: ResidentAnswer) => void): void {
-  const { number, names, payload, timeoutMs } = request
+  const { number, call } = request
+  const { names, payload, extra, timeoutMs } = call
   connection.call({
     env: names.env,
     function: names.function,
     payload,
+    extra,
     timeoutMs,
     signal: undefined,
     replied: (frame, callId) => {

@@ -5,7 +5,7 @@ import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
-import type { BlockingCaller } from "./blocking-caller.ts"
+import type { BlockingCall, BlockingCaller } from "./blocking-caller.ts"
 
 /**
  * Blocking calls by a resident thread: it keeps a connection of its own, this thread waits on shared memory until the
@@ -24,15 +24,14 @@ export class ResidentCaller implements BlockingCaller {
     this.#address = address
   }
 
-  call(names: Names, payload: Uint8Array, timeoutMs: number): Outcome {
+  call(call: BlockingCall): Outcome {
+    const { names, timeoutMs } = call
     try {
       const thread = (this.#thread ??= startThread())
       const number = ++this.#lastCall
       const request: ResidentRequest = {
         number,
-        names,
-        payload,
-        timeoutMs,
+        call,
         address: this.#address(),
       }
       Atomics.store(thread.state, ANSWERED, 0)
@@ -88,9 +87,7 @@ export class ResidentCaller implements BlockingCaller {
 /** What the thread is asked. */
 export interface ResidentRequest {
   readonly number: number
-  readonly names: Names
-  readonly payload: Uint8Array
-  readonly timeoutMs: number
+  readonly call: BlockingCall
   readonly address: Address
 }
 

@@ -12,7 +12,7 @@ import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import { type Address, noDaemon } from "../settings.ts"
-import type { BlockingCaller } from "./blocking-caller.ts"
+import type { BlockingCall, BlockingCaller } from "./blocking-caller.ts"
 
 /**
  * Blocking calls by `Bun.spawnSync`: a program makes the one HTTP call, this process waits for it to end.
@@ -29,9 +29,10 @@ export class SpawnCaller implements BlockingCaller {
     this.#address = address
   }
 
-  call(names: Names, payload: Uint8Array, timeoutMs: number): Outcome {
+  call(call: BlockingCall): Outcome {
+    const { names, timeoutMs } = call
     try {
-      const answer = this.#exchange(names, requestBatch(names, payload, timeoutMs), timeoutMs)
+      const answer = this.#exchange(names, requestBatch(call), timeoutMs)
       return readAnswer(names, answer)
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
@@ -104,10 +105,10 @@ function run(names: Names, input: Buffer, timeoutMs: number) {
   }
 }
 
-function requestBatch(names: Names, payload: Uint8Array, timeoutMs: number): Uint8Array {
+function requestBatch({ names, payload, timeoutMs, extra }: BlockingCall): Uint8Array {
   const writer = new FrameWriter()
   writer.write(FrameType.bind, 0, 0, 1, 0, 0, Buffer.from(JSON.stringify(names)))
-  writer.write(FrameType.call, 0, 1, 1, timeoutMs, 0, payload)
+  writer.write(FrameType.call, 0, 1, 1, timeoutMs, 0, payload, extra)
   return writer.take()
 }
 

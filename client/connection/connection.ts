@@ -51,6 +51,11 @@ export class Connection {
     })
   }
 
+  /** Which life of the daemon it speaks to; empty until the hello. Still known to a call that is told of the loss. */
+  get bootId(): string {
+    return this.#bootId
+  }
+
   call(call: OutgoingCall): void {
     if (call.signal?.aborted) return call.failed(cancelled(call, "no", call.signal.reason))
     if (this.#pending.isFull) {
@@ -82,8 +87,10 @@ export class Connection {
       pending.dueAt === Number.POSITIVE_INFINITY
         ? 0
         : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
-    const { payload } = call
-    this.#outbox.open(payload.length).write(FrameType.call, 0, pending.id, target, left, 0, payload)
+    const { payload, extra } = call
+    this.#outbox
+      .open(payload.length + extra.length)
+      .write(FrameType.call, 0, pending.id, target, left, 0, payload, extra)
     pending.wasSent = true
   }
 
@@ -125,6 +132,7 @@ export class Connection {
     this.#targets = new Map()
     const message = `the connection to the daemon was lost during the call (${reason})`
     for (const pending of this.#pending) this.#fail(pending, "DAEMON_LOST", "maybe", message)
+    this.#bootId = ""
   }
 
   #receive(bytes: Buffer): void {

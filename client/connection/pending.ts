@@ -7,6 +7,8 @@ export interface OutgoingCall {
   readonly env: string
   readonly function: string
   readonly payload: Uint8Array
+  /** Metadata (protocol/extra.ts); no bytes for none. */
+  readonly extra: Uint8Array
   /** 0: none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined

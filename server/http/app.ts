@@ -8,7 +8,7 @@ import { paths } from "../../protocol/http.ts"
 import { BODY_BYTES_MAX, UNREAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { checkName } from "../../protocol/names.ts"
 import type { DaemonStatus } from "../../protocol/status.ts"
-import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { CallDesk } from "../calls/call-desk.ts"
 import type { Registry } from "../envs/registry.ts"
 import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
 import { readBody, readJsonBody } from "./body.ts"
@@ -24,7 +24,7 @@ import { loadTimeoutOf } from "./timeout.ts"
 export interface HttpParts {
   readonly gate: Gate
   readonly registry: Registry
-  readonly dispatcher: Dispatcher
+  readonly desk: CallDesk
   /** Payload of the hello frame. */
   readonly hello: Uint8Array
   status(): DaemonStatus
@@ -144,7 +144,7 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
 
 function callRoutes(app: Elysia, parts: HttpParts): void {
   const calls = {
-    dispatcher: parts.dispatcher,
+    desk: parts.desk,
     hello: parts.hello,
     find: (env: string, fn: string) => parts.registry.route(env, fn),
   }
@@ -169,9 +169,9 @@ function socketRoute(app: Elysia, parts: HttpParts): void {
         send: (batch) => void raw.send(batch),
         close: (code, reason) => raw.close(code, reason),
       }
-      const { dispatcher, registry, hello } = parts
+      const { desk, registry, hello } = parts
       const find = (env: string, fn: string) => registry.route(env, fn)
-      callers.set(raw, new SocketCaller({ peer, dispatcher, find, hello }))
+      callers.set(raw, new SocketCaller({ peer, desk, find, hello }))
     },
     message({ raw }, message) {
       // Text is no frame; as bytes it is refused like any other that is none.

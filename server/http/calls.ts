@@ -1,8 +1,15 @@
 import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import { parseJson, Fields } from "../../protocol/fields.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
-import { FRAMES_TYPE, JSON_TYPE, OUTCOME_HEADER, PAYLOAD_TYPE } from "../../protocol/http.ts"
-import type { Dispatcher } from "../calls/dispatcher.ts"
+import { encodeExtra, NO_EXTRA } from "../../protocol/extra.ts"
+import {
+  FRAMES_TYPE,
+  IDEMPOTENCY_HEADER,
+  JSON_TYPE,
+  OUTCOME_HEADER,
+  PAYLOAD_TYPE,
+} from "../../protocol/http.ts"
+import type { CallDesk } from "../calls/call-desk.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import { answer, errorResponse } from "./answer.ts"
 import { failed, singleCall, type SingleOutcome } from "./single-call.ts"
@@ -13,7 +20,7 @@ import { callTimeoutOf } from "./timeout.ts"
  * reads and writes the text itself.
  */
 export interface HttpCalls {
-  readonly dispatcher: Dispatcher
+  readonly desk: CallDesk
   /** Payload of the hello frame. */
   readonly hello: Uint8Array
   /** Throws NOT_FOUND. */
@@ -53,7 +60,9 @@ export async function callByName(
   const timeoutMs = callTimeoutOf(request)
   const writer = new FrameWriter()
   const payload = isJson && body.length === 0 ? NO_ARGUMENTS : body
-  writer.write(FrameType.call, isJson ? FrameFlag.json : 0, 0, 0, timeoutMs, 0, payload)
+  const key = request.headers.get(IDEMPOTENCY_HEADER)
+  const extra = key === null ? NO_EXTRA : encodeExtra({ key })
+  writer.write(FrameType.call, isJson ? FrameFlag.json : 0, 0, 0, timeoutMs, 0, payload, extra)
   const frame = new FrameReader()
   frame.open(writer.take())
   frame.next()
@@ -67,13 +76,13 @@ export async function callByName(
 
 /** A function that is not there is an outcome too: the caller hears of it in the form it asked for. */
 async function outcomeOf(
-  { dispatcher, find }: HttpCalls,
+  { desk, find }: HttpCalls,
   names: { readonly env: string; readonly function: string },
   frame: FrameReader,
   signal: AbortSignal,
 ): Promise<SingleOutcome> {
   try {
-    return await singleCall({ dispatcher, route: find(names.env, names.function), frame, signal })
+    return await singleCall({ desk, route: find(names.env, names.function), frame, signal })
   } catch (error) {
     return failed(asBunhouseError(error, `calling ${names.env}/${names.function}`), 0)
   }

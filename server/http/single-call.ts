@@ -1,7 +1,7 @@
 import { BunhouseError, encodeErrorRecord, type Ran } from "../../protocol/errors.ts"
 import { type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { Call, Caller } from "../calls/call.ts"
-import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { CallDesk } from "../calls/call-desk.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 
 /** How a call over plain HTTP ended, in the words of a reply or error frame. The payload is a copy. */
@@ -13,11 +13,11 @@ export interface SingleOutcome {
 }
 
 /**
- * Makes the one call of one HTTP request. When `signal` fires (the client went away), the call is cancelled and the
- * outcome does not matter.
+ * Makes the one call of one HTTP request. When `signal` fires (the client went away), nobody waits for the call
+ * and the outcome does not matter.
  */
 export function singleCall(options: {
-  readonly dispatcher: Dispatcher
+  readonly desk: CallDesk
   readonly route: FunctionRoute
   /** Stands on the call. */
   readonly frame: FrameReader
@@ -27,10 +27,10 @@ export function singleCall(options: {
   // The caller may have gone while its request was read; then the signal does not fire any more.
   if (signal.aborted) return Promise.resolve(failed(gone("no"), 0))
   const { promise, resolve } = Promise.withResolvers<SingleOutcome>()
-  const call = options.dispatcher.submit(new SingleCaller(resolve), options.frame, options.route)
+  const call = options.desk.submit(new SingleCaller(resolve), options.frame, options.route)
   if (call === undefined) return promise
   const cancel = () => {
-    options.dispatcher.cancel(call)
+    options.desk.leave(call)
     resolve(failed(gone("maybe"), call.serial))
   }
   signal.addEventListener("abort", cancel, { once: true })

@@ -5,7 +5,7 @@ import { BODY_BYTES_MAX } from "../../protocol/limits.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import { slotOf } from "../../protocol/slots.ts"
 import type { Call, Caller } from "../calls/call.ts"
-import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { CallDesk } from "../calls/call-desk.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 
 /**
@@ -14,11 +14,11 @@ import type { FunctionRoute } from "../calls/route.ts"
  * Invariants:
  * K1. A message that breaks the protocol is answered with an error frame about the connection, and the connection is
  *     closed; other connections do not notice.
- * K2. When the connection closes, its calls are dropped or cancelled.
+ * K2. When the connection closes, its calls are cancelled, but for those with an idempotency key.
  */
 export class SocketCaller implements Caller {
   readonly #peer: SocketPeer
-  readonly #dispatcher: Dispatcher
+  readonly #desk: CallDesk
   readonly #find: (env: string, fn: string) => FunctionRoute
   readonly #frame = new FrameReader()
   readonly #targets = new Map<number, Target>()
@@ -29,14 +29,14 @@ export class SocketCaller implements Caller {
 
   constructor(options: {
     readonly peer: SocketPeer
-    readonly dispatcher: Dispatcher
+    readonly desk: CallDesk
     /** Throws NOT_FOUND. */
     readonly find: (env: string, fn: string) => FunctionRoute
     /** Payload of the hello frame. */
     readonly hello: Uint8Array
   }) {
     this.#peer = options.peer
-    this.#dispatcher = options.dispatcher
+    this.#desk = options.desk
     this.#find = options.find
     this.#outbox = new Outbox({
       send: (batch) => this.#peer.send(batch),
@@ -60,7 +60,7 @@ export class SocketCaller implements Caller {
   /** K2. */
   closed(): void {
     for (const call of this.#calls) {
-      if (call !== undefined) this.#dispatcher.cancel(call)
+      if (call !== undefined) this.#desk.leave(call)
     }
     this.#calls.length = 0
   }
@@ -103,7 +103,7 @@ export class SocketCaller implements Caller {
     if (this.#calls[slot] !== undefined) {
       throw new BunhouseError("PROTOCOL_ERROR", `the call id ${frame.id} is in use`)
     }
-    this.#calls[slot] = this.#dispatcher.submit(this, frame, route)
+    this.#calls[slot] = this.#desk.submit(this, frame, route)
   }
 
   /** The route of a target; where there is none, the call of `frame` has been refused. */
@@ -138,7 +138,7 @@ export class SocketCaller implements Caller {
     // A cancel that crosses its reply finds nothing, or a later call under the slot.
     if (call === undefined || call.callerId !== id) return
     this.#calls[slot] = undefined
-    this.#dispatcher.cancel(call)
+    this.#desk.cancel(call)
   }
 
   /** K1. */

@@ -128,6 +128,21 @@ const ROWS: Readonly<Record<ErrorCode, Row>> = {
       return { http: await by.http(stack, "GET", "/v1/status", { headers }) }
     },
   },
+  IDEMPOTENCY_CONFLICT: {
+    never: { cli: "it has no keys" },
+    provoke: async () => {
+      const echo = await stack.here.get<(x: number) => Promise<number>>("lab/echo")
+      const keyed = echo.with({ idempotencyKey: "one" })
+      await keyed(1)
+      const headers = { "idempotency-key": "two" }
+      const path = pathOf("lab", "echo", "/call")
+      await ask(stack, "POST", path, { body: "[1]", headers })
+      return {
+        library: await by.library(keyed(2)),
+        http: await by.http(stack, "POST", path, { body: "[2]", headers }),
+      }
+    },
+  },
   DEADLOCK: {
     never: { http: "it is thrown inside of the function: 200 with its error" },
     provoke: () => by.calls(stack, { to: "lab/block" }, ["library", "cli"]),

@@ -78,8 +78,15 @@ async function run(words: readonly string[]) {
 
 describe("README.md", () => {
   test("has snippets, and states what some of their lines give", () => {
-    expect([programs.length, commands.length]).toEqual([2, 1])
-    expect(programs.flatMap(({ text }) => stated(text))).toEqual(["2", "2", "2", "2"])
+    expect([programs.length, commands.length]).toEqual([4, 1])
+    expect(programs.flatMap(({ text }) => stated(text))).toEqual([
+      "2",
+      "2",
+      "2",
+      "2",
+      '"17:1999"',
+      "10000",
+    ])
   })
 
   test.each(programs.map(({ text }, index) => [index + 1, text] as const))(

@@ -9,16 +9,26 @@ export interface SeenFrame {
   readonly timeoutMs: number
   readonly serial: number
   readonly text: string
+  /** Metadata; empty for none. */
+  readonly extra: string
 }
 
 /** A batch of one frame. */
 export function batchOf(
   type: FrameType,
-  { id = 0, target = 0, timeoutMs = 0, flags = 0, serial = 0, payload = "" }: FrameParts = {},
+  {
+    id = 0,
+    target = 0,
+    timeoutMs = 0,
+    flags = 0,
+    serial = 0,
+    payload = "",
+    extra = "",
+  }: FrameParts = {},
 ): Buffer<ArrayBuffer> {
   const writer = new FrameWriter()
   const bytes = typeof payload === "string" ? Buffer.from(payload) : payload
-  writer.write(type, flags, id, target, timeoutMs, serial, bytes)
+  writer.write(type, flags, id, target, timeoutMs, serial, bytes, Buffer.from(extra))
   return writer.take()
 }
 
@@ -29,6 +39,7 @@ export interface FrameParts {
   readonly flags?: number
   readonly serial?: number
   readonly payload?: string | Uint8Array
+  readonly extra?: string
 }
 
 /** Several batches as one. */
@@ -52,7 +63,8 @@ export function framesIn(batch: Uint8Array): SeenFrame[] {
   while (frame.next()) {
     const { type, flags, id, target, timeoutMs, serial } = frame
     const text = Buffer.from(frame.payload).toString()
-    seen.push({ type, flags, id, target, timeoutMs, serial, text })
+    const extra = Buffer.from(frame.extra).toString()
+    seen.push({ type, flags, id, target, timeoutMs, serial, text, extra })
   }
   return seen
 }

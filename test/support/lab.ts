@@ -3,6 +3,7 @@ import type { BunhouseError } from "../../protocol/errors.ts"
 import { FrameType } from "../../protocol/frame.ts"
 import type { Call } from "../../server/calls/call.ts"
 import { Dispatcher } from "../../server/calls/dispatcher.ts"
+import { KeyedCalls } from "../../server/calls/idempotency.ts"
 import { FakeCaller } from "./fake-caller.ts"
 import { FakeClock } from "./fake-clock.ts"
 import { FakeEnv } from "./fake-env.ts"
@@ -12,6 +13,8 @@ import { batchOf, standingOn } from "./frames.ts"
 export class Lab {
   readonly clock = new FakeClock()
   dispatcher = new Dispatcher("boot", this.clock)
+  /** In front of it. */
+  readonly desk = new KeyedCalls(this.dispatcher, "boot", this.clock)
   /** Two places on the loop, one on a thread. */
   readonly env = new FakeEnv({ concurrency: 2 })
   /** A function on the loop that is loaded, as number 7. */

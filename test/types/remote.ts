@@ -250,3 +250,29 @@ export function theRest(error: BunhouseError): void {
   // @ts-expect-error -- no such limit
   here.env("etl", { memory: 1 })
 }
+
+export async function mapKeepsTheTypes(
+  add: Remote<typeof sum>,
+  greeting: Remote<typeof greet>,
+  scaling: Remote<typeof scaled>,
+): Promise<void> {
+  const lengths = await scaling.map([1, 2]).toArray()
+  expectType<Equal<typeof lengths, number[]>>()
+  const settled = await greeting.map(["a"], { settled: true }).toArray()
+  expectType<Equal<typeof settled, PromiseSettledResult<string>[]>>()
+  const pairs = await add.map([[1, 2]], { spread: true, concurrency: 2 }).toArray()
+  expectType<Equal<typeof pairs, number[]>>()
+  const both = await add.map([[1, 2]], { spread: true, settled: true }).toArray()
+  expectType<Equal<typeof both, PromiseSettledResult<number>[]>>()
+  for await (const text of greeting.map(new Set(["a"]))) expectType<Equal<typeof text, string>>()
+  // @ts-expect-error -- the function needs two arguments
+  add.map([1])
+  // @ts-expect-error -- a number is no text
+  greeting.map([1])
+  // @ts-expect-error -- a list of arguments, not one
+  add.map([1], { spread: true })
+  // @ts-expect-error -- it is no promise
+  await lengthsOf(greeting.map(["a"]))
+}
+
+declare function lengthsOf(texts: Promise<string[]>): Promise<number[]>

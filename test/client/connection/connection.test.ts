@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { Connection } from "../../../client/connection/connection.ts"
 import type { OutgoingCall } from "../../../client/connection/pending.ts"
 import { BunhouseError } from "../../../protocol/errors.ts"
+import { NO_EXTRA } from "../../../protocol/extra.ts"
 import { CONNECTION_ID, FrameType } from "../../../protocol/frame.ts"
 import { caught } from "../../support/caught.ts"
 import { type FakeDaemon, helloOf, startFakeDaemon } from "../../support/fake-daemon.ts"
@@ -34,6 +35,7 @@ function call(text: string, more: Partial<OutgoingCall> = {}): Promise<string> {
       env: "lab",
       function: "f",
       payload: Buffer.from(text),
+      extra: NO_EXTRA,
       timeoutMs: 0,
       signal: undefined,
       replied: (frame) => {

@@ -1,3 +1,4 @@
+import { NO_EXTRA } from "../../../protocol/extra.ts"
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { Connection } from "../../../client/connection/connection.ts"
 import { FrameType } from "../../../protocol/frame.ts"
@@ -23,7 +24,15 @@ function call(signal: AbortSignal): Promise<void> {
     const payload = Buffer.from("args")
     const names = { env: "lab", function: "f" }
     const replied = () => resolve()
-    connection.call({ ...names, payload, timeoutMs: 0, signal, replied, failed: reject })
+    connection.call({
+      ...names,
+      payload,
+      extra: NO_EXTRA,
+      timeoutMs: 0,
+      signal,
+      replied,
+      failed: reject,
+    })
   })
 }
 

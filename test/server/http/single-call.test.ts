@@ -11,7 +11,7 @@ beforeEach(() => {
 
 function call(signal: AbortSignal): Promise<SingleOutcome> {
   const frame = standingOn(batchOf(FrameType.call, { payload: "args" }))
-  return singleCall({ dispatcher: lab.dispatcher, route: lab.route, frame, signal })
+  return singleCall({ desk: lab.desk, route: lab.route, frame, signal })
 }
 
 function textOf({ payload }: SingleOutcome): string {

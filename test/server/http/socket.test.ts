@@ -17,7 +17,7 @@ class Client {
         send: (batch) => void this.frames.push(...framesIn(batch)),
         close: (code, reason) => (this.closed = { code, reason }),
       },
-      dispatcher: lab.dispatcher,
+      desk: lab.desk,
       find: (env, name) => {
         const route = env === "lab" ? lab.env.functions.get(name) : undefined
         if (route !== undefined) return route

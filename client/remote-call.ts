@@ -1,0 +1,160 @@
+import { encodeArgs } from "../protocol/codec/index.ts"
+import { checkTimeoutMs, now } from "../protocol/deadlines.ts"
+import { BunhouseError } from "../protocol/errors.ts"
+import { checkIdempotencyKey, encodeExtra, NO_EXTRA } from "../protocol/extra.ts"
+import type { FunctionInfo } from "../protocol/function-spec.ts"
+import { whereAmI } from "./context.ts"
+import type { Link } from "./link.ts"
+import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
+import { warn } from "./notices.ts"
+import { type Names, type Outcome, readOutcome } from "./outcome.ts"
+import type { AnyFunction, RemoteParts } from "./remote.ts"
+import { Attempts, readRetries, retried, retriedBlocking, type RetryPolicy } from "./retry.ts"
+
+/** How the calls of one remote function are made, with one set of options. Values in and out are untyped here. */
+export class RemoteCall {
+  readonly #link: Link
+  readonly #info: FunctionInfo
+  readonly #names: Names
+  readonly #timeoutMs: number
+  readonly #signal: AbortSignal | undefined
+  readonly #retries: RetryPolicy | undefined
+  readonly #key: string | undefined
+  #hasWarned = false
+
+  constructor({ link, info, options }: RemoteParts<AnyFunction>) {
+    this.#link = link
+    this.#info = info
+    this.#names = { env: info.env, function: info.name }
+    this.#timeoutMs = checkTimeoutMs(options.timeoutMs)
+    this.#signal = options.signal
+    this.#retries = readRetries(options.retries)
+    this.#key = options.idempotencyKey
+    if (this.#key !== undefined) checkIdempotencyKey(this.#key)
+  }
+
+  map(items: Items<unknown>, options: MapOptions): MapRun<unknown> {
+    if (this.#key !== undefined) {
+      const message = "expected a map without an idempotencyKey: its calls are different ones"
+      throw new BunhouseError("INVALID_ARGUMENT", message)
+    }
+    const one = (args: readonly unknown[], signal: AbortSignal) => this.awaitable(args, signal)
+    return mapCalls(one, items, options, this.#signal)
+  }
+
+  awaitable(args: readonly unknown[], signal = this.#signal): Promise<unknown> {
+    const attempts = this.#attempts()
+    try {
+      const payload = encodeArgs(args)
+      if (attempts === undefined) return this.#attempt(payload, signal, undefined)
+      return retried(attempts, () => this.#attempt(payload, signal, attempts), signal)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #attempts(): Attempts | undefined {
+    if (this.#retries === undefined) return undefined
+    return new Attempts({
+      policy: this.#retries,
+      budget: this.#link.retryBudget,
+      timeoutMs: this.#timeoutMs,
+      hasKey: this.#key !== undefined,
+      now,
+      random: Math.random,
+    })
+  }
+
+  #extra(attempts: Attempts | undefined): Uint8Array {
+    if (this.#key === undefined) return NO_EXTRA
+    const boot = attempts?.lostBoot
+    return encodeExtra({ key: this.#key, ...(boot !== undefined && { boot }) })
+  }
+
+  #attempt(
+    payload: Uint8Array,
+    signal: AbortSignal | undefined,
+    attempts: Attempts | undefined,
+  ): Promise<unknown> {
+    const { connection } = this.#link
+    return new Promise((resolve, reject) => {
+      connection.call({
+        env: this.#info.env,
+        function: this.#info.name,
+        payload,
+        extra: this.#extra(attempts),
+        timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs,
+        signal,
+        replied: (frame, callId) => {
+          const outcome = readOutcome(frame, this.#names, callId)
+          if (outcome.kind === "returned") resolve(outcome.value)
+          else reject(outcome.thrown)
+        },
+        failed: (error) => {
+          attempts?.lost(error, connection.bootId)
+          reject(error)
+        },
+      })
+    })
+  }
+
+  blockingValue(args: readonly unknown[]): unknown {
+    return unwrap(this.#blocking(args))
+  }
+
+  #blocking(args: readonly unknown[]): Outcome {
+    const { env, name } = this.#info
+    if (whereAmI() === "env loop") {
+      throw new BunhouseError(
+        "DEADLOCK",
+        `a blocking call of ${env}/${name} inside of an env's event loop would stop that env: use .async(…) and await it`,
+        { env, function: name },
+      )
+    }
+    if (this.#signal?.aborted) {
+      const message = `${env}/${name}: the call was cancelled by its caller`
+      const reason: unknown = this.#signal.reason
+      throw new BunhouseError("CANCELLED", message, {
+        ran: "no",
+        env,
+        function: name,
+        cause: reason,
+      })
+    }
+    const attempts = this.#attempts()
+    const payload = encodeArgs(args)
+    const attempt = () => {
+      return this.#link.blocking.call({
+        names: this.#names,
+        payload,
+        extra: this.#extra(attempts),
+        timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs,
+      })
+    }
+    return attempts === undefined ? attempt() : retriedBlocking(attempts, attempt)
+  }
+
+  /** The default call of a sync function: a value, or the promise that its type declares. */
+  asDeclared(args: readonly unknown[]): unknown {
+    const outcome = this.#blocking(args)
+    if (!outcome.wasPromise) return unwrap(outcome)
+    this.#warnAboutPromise()
+    return outcome.kind === "returned"
+      ? Promise.resolve(outcome.value)
+      : Promise.reject(outcome.thrown)
+  }
+
+  #warnAboutPromise(): void {
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    warn(
+      `${this.#info.name} is a sync function that returns a promise, so calling it blocks until the promise is settled; ` +
+        `declare it \`async\`, or send it with fn(f, { kind: "async" })`,
+    )
+  }
+}
+
+function unwrap(outcome: Outcome): unknown {
+  if (outcome.kind === "returned") return outcome.value
+  throw outcome.thrown
+}

@@ -1,0 +1,43 @@
+import { BunhouseError } from "./errors.ts"
+import { Fields, parseJson } from "./fields.ts"
+import { IDEMPOTENCY_KEY_BYTES_MAX } from "./limits.ts"
+
+/**
+ * What a call says beside its arguments: the metadata block of a call frame, as JSON text. Most calls have none, and
+ * cost nothing for that others may. Fields that a reader does not know are passed over, so that they can be added.
+ */
+export interface CallExtra {
+  /** Calls of one function with one key run once: who asks again is told the outcome of the first. */
+  readonly key?: string
+  /** Life of the daemon (`bootId`) in which this call was tried before, without the caller having learned its end. */
+  readonly boot?: string
+}
+
+/** No bytes for nothing to say. Throws INVALID_ARGUMENT for a key that cannot be. */
+export function encodeExtra({ key, boot }: CallExtra): Uint8Array {
+  if (key === undefined) return NO_EXTRA
+  checkIdempotencyKey(key)
+  return Buffer.from(JSON.stringify(boot === undefined ? { key } : { key, boot }))
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function readExtra(bytes: Uint8Array): CallExtra {
+  const what = "the metadata of a call"
+  const fields = new Fields(what, parseJson(what, Buffer.from(bytes).toString()))
+  const key = fields.optionalText("key")
+  const boot = fields.optionalText("boot")
+  if (key !== undefined) checkIdempotencyKey(key)
+  return { ...(key !== undefined && { key }), ...(boot !== undefined && { boot }) }
+}
+
+export function checkIdempotencyKey(key: string): void {
+  const bytes = typeof key === "string" ? Buffer.byteLength(key) : 0
+  if (bytes > 0 && bytes <= IDEMPOTENCY_KEY_BYTES_MAX && key.isWellFormed()) return
+  const got = Bun.inspect(key).slice(0, 60)
+  throw new BunhouseError(
+    "INVALID_ARGUMENT",
+    `expected an idempotency key to be a text of 1 to ${IDEMPOTENCY_KEY_BYTES_MAX} bytes, got ${got}`,
+  )
+}
+
+export const NO_EXTRA: Uint8Array = new Uint8Array(0)
