@@ -5,7 +5,7 @@ import {
   RETRIES_MAX,
   RETRY_BASE_MS_DEFAULT,
   RETRY_BUDGET_MAX,
-  RETRY_BUDGET_PER_CALL,
+  RETRY_BUDGET_CALLS,
   RETRY_BUDGET_PER_SECOND,
   RETRY_WAIT_MS_MAX,
 } from "../protocol/limits.ts"
@@ -62,7 +62,7 @@ export class RetryBudget {
 
   /** A call was made. */
   earn(): void {
-    this.#fill(RETRY_BUDGET_PER_CALL)
+    this.#fill(1 / RETRY_BUDGET_CALLS)
   }
 
   /** Whether a retry may be made; it then counts as made. */

@@ -145,9 +145,9 @@ export const RETRIES_MAX = 20
 export const RETRY_BASE_MS_DEFAULT = 100
 export const RETRY_WAIT_MS_MAX = 20_000
 
-/** Retries that a client may make in a burst, and what it earns for each call and each second. The client enforces it. */
+/** Retries that a client may make in a burst, how many calls earn another one, and how many each second does. */
 export const RETRY_BUDGET_MAX = 50
-export const RETRY_BUDGET_PER_CALL = 0.1
+export const RETRY_BUDGET_CALLS = 10
 export const RETRY_BUDGET_PER_SECOND = 1
 
 function assertRelation(holds: boolean, relation: string): void {
