@@ -251,7 +251,9 @@ async function sendWait(env: ReturnType<Daemon["env"]>) {
   return fn(async function wait(ms: number) {
     const { context } = await import("bunhouse")
     const { promise, resolve } = Promise.withResolvers<void>()
-    context().signal.addEventListener("abort", () => resolve())
+    const { signal } = context()
+    if (signal.aborted) return
+    signal.addEventListener("abort", () => resolve())
     const timer = setTimeout(resolve, ms)
     await promise
     clearTimeout(timer)
