@@ -34,7 +34,7 @@ export class Channel {
     port.start()
   }
 
-  /** Sends the one frame of `batch`. The bytes stay the caller's. */
+  /** Sends the one frame of `batch`; there is room for it. The bytes stay the caller's. */
   send(batch: Uint8Array): Position {
     const body = batch.subarray(PREFIX.length)
     let position = body.length > BODY_BYTES_MAX ? undefined : this.#out.write(body)
@@ -49,6 +49,11 @@ export class Channel {
   /** Takes a frame back that the other end has not begun with. */
   revoke(position: Position): boolean {
     return this.#out.revoke(position)
+  }
+
+  /** Whether `frames` more can be sent now. */
+  hasRoomFor(frames: number): boolean {
+    return this.#out.hasRoomFor(frames)
   }
 
   /** The other end is done with all that was sent. */

@@ -92,10 +92,7 @@ export class Crew {
   #leastBusy(): PoolThread | undefined {
     if (this.#active.size < this.#width) {
       const recruit = this.#idle.pop()?.thread
-      if (recruit !== undefined) {
-        this.#mark(recruit)
-        return recruit
-      }
+      if (recruit !== undefined) this.#mark(recruit)
     }
     let best: PoolThread | undefined
     for (const thread of this.#active.keys()) {

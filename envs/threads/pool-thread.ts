@@ -65,7 +65,8 @@ export class PoolThread {
 
   /** A thread that loads a function takes nothing on top of the task for which it does. */
   get hasRoom(): boolean {
-    return this.#posted.length < TASKS_MAX && !this.isLoading
+    if (this.#posted.length >= TASKS_MAX || this.isLoading) return false
+    return this.#channel.hasRoomFor(FRAMES_PER_TASK)
   }
 
   get isLoading(): boolean {
@@ -85,7 +86,7 @@ export class PoolThread {
     return processorTime(this.#threadNumber)
   }
 
-  /** The thread is ready. */
+  /** The thread is ready and has room. */
   post(task: ThreadTask): void {
     const { target, batch } = task
     const bind = batch === undefined || !this.#loaded.has(target) ? this.#bind(target) : undefined
@@ -231,8 +232,10 @@ export interface PoolThreadParts {
 
 const ENTRY = programPath("envs/threads/thread.ts")
 
-/** Tasks that a thread has at a time; each takes at most two entries of a ring. */
+/** Tasks that a thread has at a time. */
 const TASKS_MAX = 128
+/** A bind and a call. */
+const FRAMES_PER_TASK = 2
 
 function lost(how: string): BunhouseError {
   return new BunhouseError("WORKER_LOST", `the thread ${how}`)

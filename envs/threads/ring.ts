@@ -15,8 +15,8 @@
  * R2. An entry is taken by exactly one side: its claim word leaves POSTED once, by compare-and-swap, and either the
  *     reader claims it or the writer revokes it. The reader passes over what was revoked.
  * R3. Entries are read in the order in which they were written, and each at most once.
- * R4. There is always room for an entry without a body as long as fewer than ENTRIES_MAX have not been passed: bodies
- *     leave that much free. A full ring therefore delays nothing and loses nothing.
+ * R4. There is always room for an entry without a body as long as fewer than ENTRIES_MAX have not been passed, because
+ *     bodies leave that much free. What does not fit is sent elsewhere, at once: a full ring delays and loses nothing.
  */
 export function ringMemory(capacity: number): SharedArrayBuffer {
   return new SharedArrayBuffer(ENTRIES_START + capacity)
@@ -29,7 +29,10 @@ export class RingWriter {
   readonly #words: Int32Array
   readonly #bytes: Uint8Array
   readonly #capacity: number
+  /** Where the last ENTRIES_MAX entries stand, by their number. */
+  readonly #positions = new Int32Array(ENTRIES_MAX)
   #head: number
+  #entries = 0
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory)
@@ -59,16 +62,22 @@ export class RingWriter {
 
   /** Adds an entry whose body is elsewhere. */
   writeElsewhere(): Position {
-    if (this.#free() < ENTRY_BYTES) throw new Error("a ring holds more entries than it may (R4)")
+    if (!this.hasRoomFor(1)) throw new Error("a ring holds more entries than it may (R4)")
     const position = this.#head
     this.#publish(position, ELSEWHERE, ENTRY_BYTES)
     return position
   }
 
+  /** Whether `count` more entries are no more than there may be (R4). */
+  hasRoomFor(count: number): boolean {
+    const first = this.#entries + count - 1 - ENTRIES_MAX
+    return first < 0 || this.#isPassed(this.#positions[first % ENTRIES_MAX] ?? 0)
+  }
+
   /** Takes the entry back; false when the reader has it. */
   revoke(position: Position): boolean {
     // What was passed may be another entry by now; what was not stays as it is (R1).
-    if (((position - Atomics.load(this.#words, TAIL)) | 0) < 0) return false
+    if (this.#isPassed(position)) return false
     const word = wordAt(position & (this.#capacity - 1)) + 1
     return Atomics.compareExchange(this.#words, word, POSTED, REVOKED) === POSTED
   }
@@ -83,6 +92,10 @@ export class RingWriter {
     return Atomics.compareExchange(this.#words, ASLEEP, 1, 0) === 1
   }
 
+  #isPassed(position: Position): boolean {
+    return ((position - Atomics.load(this.#words, TAIL)) | 0) < 0
+  }
+
   #free(): number {
     return this.#capacity - ((this.#head - Atomics.load(this.#words, TAIL)) | 0)
   }
@@ -91,6 +104,7 @@ export class RingWriter {
     const word = wordAt(position & (this.#capacity - 1))
     this.#words[word] = length
     this.#words[word + 1] = POSTED
+    this.#positions[this.#entries++ % ENTRIES_MAX] = position
     this.#head = (position + size) | 0
     Atomics.store(this.#words, HEAD, this.#head) // R1
   }
@@ -152,7 +166,7 @@ export class RingReader {
 }
 
 /** Entries of one ring that the reader has not passed. */
-export const ENTRIES_MAX = 1_024
+export const ENTRIES_MAX = 512
 
 /** Words on cache lines of their own. */
 const HEAD = 0
