@@ -1,140 +1,218 @@
 import { BunhouseError } from "../../protocol/errors.ts"
-import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { type FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { programPath } from "../../protocol/root.ts"
 import type { CallFacts } from "../call-context.ts"
+import { Channel, channelEnds } from "./channel.ts"
+import { processorTime, type ProcessorTime } from "./processor-time.ts"
+import type { Position } from "./ring.ts"
 import type { ThreadStart } from "./thread.ts"
 
-/** Something for a thread to do: run the call of `frame`, or only load the function `target` when there is none. */
+/** Something for a thread to do: run the call of `batch`, or only load the function `target` when there is none. */
 export interface ThreadTask {
   readonly id: number
   readonly target: number
-  readonly frame: Uint8Array | undefined
+  /** One call frame. */
+  readonly batch: Uint8Array | undefined
   /** The thread's answer; `frame` is valid during the call only. */
   readonly answered: (frame: FrameReader) => void
-  /** The thread ended before it answered. */
+  /** It will not be answered. */
   readonly failed: (error: BunhouseError) => void
 }
 
 /**
- * One Worker, seen from the pool: starting ─▶ idle ⇄ busy ─▶ ending ─▶ ended. It owns the Worker, the port to it, and
- * what is loaded in it.
+ * One Worker, seen from the pool: starting ─▶ ready ─▶ ending ─▶ ended. It owns the Worker, the channel to it, what was
+ * sent through that, and what is loaded in it. Tasks are done in the order in which they were posted.
  *
  * Whatever way a Worker ends without being told to (process.exit in user code, a crash) counts as the end of the task
- * that ran on it.
+ * that it was doing.
  *
- * Invariant:
- * J1. A thread that was told to end gets no other task, though it may take a while: `onEnding` comes before the end.
+ * Invariants:
+ * J1. A thread that was told to end gets no other task, though it may take a while.
+ * J2. Every posted task is answered, failed or handed back, exactly once. Handed back is only what the thread has not
+ *     begun with and never will (R2).
  */
 export class PoolThread {
-  task: ThreadTask | undefined
+  /** Tasks that the thread has answered so far: it gets on while this grows. */
+  steps = 0
   readonly #worker: Worker
-  readonly #port: MessagePort
+  readonly #channel: Channel
   readonly #parts: PoolThreadParts
   readonly #loaded = new Set<number>()
   readonly #writer = new FrameWriter()
-  readonly #frame = new FrameReader()
-  #isReady = false
-  #isEnding = false
-  #isEnded = false
+  #posted: Posted[] = []
+  #state: "starting" | "ready" | "ending" | "ended" = "starting"
+  #threadNumber = 0
   #endReason: BunhouseError | undefined
-  #idleTimer: Timer | undefined
 
   constructor(parts: PoolThreadParts) {
     this.#parts = parts
-    const { port1, port2 } = new MessageChannel()
-    this.#port = port1
-    this.#port.addEventListener("message", (event) => this.#receive(event.data))
-    this.#port.start()
+    const [own, its] = channelEnds()
+    this.#channel = new Channel(own, this.#read)
     this.#worker = new Worker(ENTRY, { ref: false, smol: true })
     this.#worker.addEventListener("error", ({ message }) => {
       this.#endReason ??= lost(`crashed during the call: ${message}`)
     })
     this.#worker.addEventListener("close", ({ code }) => this.#ended(code))
-    const start: ThreadStart = { facts: parts.facts, port: port2 }
-    this.#worker.postMessage(start, [port2])
+    const start: ThreadStart = { facts: parts.facts, end: its }
+    this.#worker.postMessage(start, [its.port])
+    this.#channel.sleep()
   }
 
-  /** The thread is idle. */
-  run(task: ThreadTask): void {
-    clearTimeout(this.#idleTimer)
-    this.task = task
-    const { target } = task
-    if (!this.#loaded.has(target)) this.#bind(target)
-    // A task that only loads is answered by the answer to its bind.
-    else if (task.frame === undefined) this.#bind(target)
-    else this.#call(task.frame)
+  /** Tasks that were posted and not answered. */
+  get tasks(): number {
+    return this.#posted.length
   }
 
-  /** Ends the thread by force; the task on it fails with `reason`. */
+  /** A thread that loads a function takes nothing on top of the task for which it does. */
+  get hasRoom(): boolean {
+    if (this.#posted.length >= TASKS_MAX || this.isLoading) return false
+    return this.#channel.hasRoomFor(FRAMES_PER_TASK)
+  }
+
+  get isLoading(): boolean {
+    return this.#posted.at(-1)?.bind !== undefined
+  }
+
+  get isReady(): boolean {
+    return this.#state === "ready"
+  }
+
+  /** It has looked at all that was sent to it, handed back or not: it is not busy with something else. */
+  get isAtRest(): boolean {
+    return this.#posted.length === 0 && this.#channel.isPassed
+  }
+
+  get processorTime(): ProcessorTime | undefined {
+    return processorTime(this.#threadNumber)
+  }
+
+  /** The thread is ready and has room. */
+  post(task: ThreadTask): void {
+    const { target, batch } = task
+    const bind = batch === undefined || !this.#loaded.has(target) ? this.#bind(target) : undefined
+    const position = batch === undefined ? undefined : this.#channel.send(batch)
+    this.#posted.push({ task, bind, position })
+  }
+
+  /** Takes the answers that are there; whether there were any. */
+  collect(): boolean {
+    const found = this.#takeAnswers()
+    if (found) this.#parts.onProgress()
+    return found
+  }
+
+  readonly #read = (): void => {
+    if (this.collect()) {
+      // More may come soon: looking again costs less than being woken again.
+      setImmediate(this.#read)
+    } else if (!this.#channel.sleep()) this.#read()
+  }
+
+  /** Whether the thread has such a task, begun with or not. The answers that are there are taken first. */
+  has(isMeant: (task: ThreadTask) => boolean): boolean {
+    const isPosted = () => this.#posted.some(({ task }) => isMeant(task))
+    return isPosted() && (!this.#takeAnswers() || isPosted())
+  }
+
+  /** Takes back all tasks that the thread has not begun with, in their order (J2). */
+  takeBack(): ThreadTask[] {
+    const back: ThreadTask[] = []
+    // From the end, so that no later task is done before an earlier one.
+    for (let last = this.#posted.pop(); last !== undefined; last = this.#posted.pop()) {
+      const kept = this.#revoke(last)
+      if (kept !== undefined) {
+        this.#posted.push(kept)
+        break
+      }
+      back.push(last.task)
+    }
+    return back.toReversed()
+  }
+
+  /** Returns what the thread keeps of the last that was posted. */
+  #revoke(last: Posted): Posted | undefined {
+    const { task, bind, position } = last
+    if (position !== undefined && !this.#channel.revoke(position)) return last
+    if (bind === undefined) return undefined
+    if (this.#channel.revoke(bind)) {
+      this.#loaded.delete(task.target)
+      return undefined
+    }
+    // It loads the function already. That was begun for this call, so the call stays.
+    return task.batch === undefined ? last : { ...last, position: this.#channel.send(task.batch) }
+  }
+
+  /** Ends the thread by force; what it does not hand back fails with `reason`. */
   terminate(reason: BunhouseError): void {
     this.#endReason = reason
-    this.#end()
-  }
-
-  /** Ends the thread unless it gets something to do before. */
-  endAfter(ms: number): void {
-    this.#idleTimer = setTimeout(() => this.#end(), ms)
-    this.#idleTimer.unref()
+    this.end()
   }
 
   /** J1. */
-  #end(): void {
-    this.#isEnding = true
-    this.#parts.onEnding()
+  end(): void {
+    this.#state = "ending"
     this.#worker.terminate()
   }
 
-  #bind(target: number): void {
-    const source = this.#parts.sourceOf(target)
-    const payload = Buffer.from(JSON.stringify(source ?? {}))
+  #bind(target: number): Position {
+    const payload = Buffer.from(JSON.stringify(this.#parts.sourceOf(target) ?? {}))
     this.#writer.write(FrameType.bind, 0, 0, target, 0, 0, payload)
-    this.#post()
+    this.#loaded.add(target)
+    return this.#channel.send(this.#writer.take())
   }
 
-  #call(frame: Uint8Array): void {
-    this.#writer.append(frame)
-    this.#post()
-  }
-
-  #post(): void {
-    const batch = this.#writer.take()
-    this.#port.postMessage(batch, [batch.buffer])
-  }
-
-  #receive(data: unknown): void {
-    if (!(data instanceof Uint8Array)) {
-      this.#isReady = true
-      this.#parts.onReady()
-      return
+  /** Whether there were any. */
+  #takeAnswers(): boolean {
+    const channel = this.#channel
+    let found = false
+    while (channel.next()) {
+      found = true
+      const { frame } = channel
+      if (frame.type === FrameType.hello) {
+        if (this.#state === "starting") this.#state = "ready"
+        this.#threadNumber = frame.id
+      } else this.#answered(frame)
+      channel.pass()
     }
-    const { task } = this
-    const frame = this.#frame
-    frame.open(data)
-    frame.next()
-    if (task === undefined) return
-    const loadedNow = !this.#loaded.has(task.target)
-    if (loadedNow && frame.type === FrameType.reply) {
-      this.#loaded.add(task.target)
-      if (task.frame !== undefined) {
-        this.#call(task.frame)
+    return found
+  }
+
+  #answered(frame: FrameReader): void {
+    const posted = this.#posted.shift()
+    if (posted === undefined) return
+    const { task, bind, position } = posted
+    if (bind !== undefined) {
+      // A function that could not be loaded is tried again by the next call.
+      if (frame.type !== FrameType.reply) this.#loaded.delete(task.target)
+      if (position !== undefined) {
+        this.#posted.unshift({ task, bind: undefined, position })
         return
       }
     }
-    this.task = undefined
+    this.steps++
     task.answered(frame)
-    if (!this.#isEnding) this.#parts.onFree()
   }
 
   #ended(code: number): void {
-    if (this.#isEnded) return
-    this.#isEnded = true
-    clearTimeout(this.#idleTimer)
-    this.#port.close()
-    const { task } = this
-    this.task = undefined
-    task?.failed(this.#endReason ?? lost(`ended during the call (exit code ${code})`))
-    this.#parts.onEnd(this.#isReady)
+    if (this.#state === "ended") return
+    this.#state = "ended"
+    this.#takeAnswers()
+    const back = this.takeBack()
+    this.#channel.close()
+    const rest = this.#posted
+    this.#posted = []
+    const reason = this.#endReason ?? lost(`ended during the call (exit code ${code})`)
+    for (const { task } of rest) task.failed(reason)
+    this.#parts.onEnd(back)
   }
+}
+
+interface Posted {
+  readonly task: ThreadTask
+  /** Of the frame that loads the task's function, until that is answered. */
+  readonly bind: Position | undefined
+  /** Of the call; undefined for a task that only loads. */
+  readonly position: Position | undefined
 }
 
 /** Where a thread finds a function. */
@@ -146,13 +224,18 @@ export interface FunctionSource {
 export interface PoolThreadParts {
   readonly facts: CallFacts
   readonly sourceOf: (target: number) => FunctionSource | undefined
-  readonly onReady: () => void
-  readonly onFree: () => void
-  readonly onEnding: () => void
-  readonly onEnd: (wasReady: boolean) => void
+  /** It is ready now, or has answered tasks. */
+  readonly onProgress: () => void
+  /** It is gone; `back` are the tasks that it never began with. */
+  readonly onEnd: (back: readonly ThreadTask[]) => void
 }
 
 const ENTRY = programPath("envs/threads/thread.ts")
+
+/** Tasks that a thread has at a time. */
+const TASKS_MAX = 128
+/** A bind and a call. */
+const FRAMES_PER_TASK = 2
 
 function lost(how: string): BunhouseError {
   return new BunhouseError("WORKER_LOST", `the thread ${how}`)

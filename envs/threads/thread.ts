@@ -1,6 +1,6 @@
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import { Fields, parseJson } from "../../protocol/fields.ts"
-import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { FrameFlag, type FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { runInside } from "../../client/context.ts"
 import { type CallFacts, RunningCall } from "../call-context.ts"
 import { outliveLateErrors } from "../late-errors.ts"
@@ -14,51 +14,76 @@ import {
   replyThrown,
   replyValue,
 } from "../run-call.ts"
+import { ownThreadNumber } from "./processor-time.ts"
+import { Channel, type ChannelEnd } from "./channel.ts"
 
 /**
  * A thread of an env process: runs sync functions one after another. It speaks frames with the pool: `bind` loads a
- * function and is answered, `call` runs one and is answered. The pool sends one call at a time.
+ * function and is answered, `call` runs one and is answered.
  *
  * Invariants:
- * H1. Every frame is answered with exactly one frame of its id, in a message of its own.
- * H2. A function cannot get between thread and pool: they speak through a port of their own, and the thread's global
+ * H1. Every frame that the thread takes is answered with exactly one frame of its id before it takes the next one.
+ * H2. A function cannot get between thread and pool: they speak through a channel of their own, and the thread's global
  *     `postMessage` and `onmessage` are the function's to use.
+ * H3. What earlier calls have left behind (timers, promises) gets its turn at least after every TURN_CALLS_MAX calls.
  */
 declare const self: Worker
 
 /** First message to the thread. */
 export interface ThreadStart {
   readonly facts: CallFacts
-  readonly port: MessagePort
+  readonly end: ChannelEnd
 }
 
-const frame = new FrameReader()
 const writer = new FrameWriter()
-const functions = new Map<number, LoadedFunction>()
+/** By number; the error of one that could not be loaded. */
+const functions = new Map<number, LoadedFunction | BunhouseError>()
 const sink = { open: () => writer }
-let start: ThreadStart | undefined
+let facts: CallFacts
+let channel: Channel
 let current: RunningCall | undefined
+/** A promise is awaited for the frame that was taken. */
+let isAwaiting = false
 
 self.addEventListener("message", begin)
 
 function begin({ data }: MessageEvent<ThreadStart>): void {
   self.removeEventListener("message", begin)
-  start = data
-  start.port.addEventListener("message", (event) => receive(event.data))
-  start.port.start()
+  facts = data.facts
+  channel = new Channel(data.end, work)
   runInside("env thread", () => current)
   provideLibrary()
   outliveLateErrors()
-  start.port.postMessage("ready")
+  writer.write(FrameType.hello, 0, ownThreadNumber(), 0, 0, 0)
+  channel.send(writer.take())
+  work()
 }
 
-function receive(data: unknown): void {
-  if (!(data instanceof Uint8Array)) return
-  frame.open(data)
-  while (frame.next()) {
-    if (frame.type === FrameType.bind) void bind(frame)
-    else if (frame.type === FrameType.call) run(frame)
+/** Takes frames until there are none, or one that must be awaited. */
+function work(): void {
+  if (isAwaiting) return
+  for (let taken = 0; taken < TURN_CALLS_MAX;) {
+    if (!channel.next()) {
+      if (channel.sleep()) return
+      continue
+    }
+    taken++
+    const { frame } = channel
+    const later = frame.type === FrameType.bind ? bind(frame) : run(frame)
+    if (later !== undefined) {
+      isAwaiting = true
+      void later.then(goOn) // it does not reject
+      return
+    }
+    answer()
   }
+  setImmediate(work) // H3
+}
+
+function goOn(): void {
+  isAwaiting = false
+  answer()
+  work()
 }
 
 async function bind({ id, target, payload }: FrameReader): Promise<void> {
@@ -67,39 +92,35 @@ async function bind({ id, target, payload }: FrameReader): Promise<void> {
     const fields = new Fields("the names of a function", parseJson("the names of a function", text))
     functions.set(target, await loadFunction(fields.text("name"), fields.text("path"), target))
     writer.write(FrameType.reply, 0, id, 0, 0, 0)
-  } catch (error) {
-    replyFailure(sink, id, asBunhouseError(error, "loading a function"))
+  } catch (cause) {
+    const error = asBunhouseError(cause, "loading a function")
+    functions.set(target, error)
+    replyFailure(sink, id, error)
   }
-  answer()
 }
 
-function run(call: FrameReader): void {
+/** Runs the call and writes its reply, or returns what to wait for. */
+function run(call: FrameReader): Promise<void> | undefined {
   const { id, flags, target, serial, timeoutMs } = call
-  const fn = functions.get(target)
-  if (fn === undefined || start === undefined) {
-    replyFailure(
-      sink,
-      id,
-      new BunhouseError("INTERNAL", "the function is not loaded in the thread"),
-    )
-    return answer()
+  const fn = functions.get(target) ?? new BunhouseError("INTERNAL", "the function is not loaded")
+  if (fn instanceof BunhouseError) {
+    replyFailure(sink, id, fn)
+    return undefined
   }
   const args = argumentsOf(call, sink)
-  if (args === undefined) return answer()
-  current = new RunningCall(start.facts, fn.name, id, serial, timeoutMs)
+  if (args === undefined) return undefined
+  current = new RunningCall(facts, fn.name, id, serial, timeoutMs)
   let result: unknown
   try {
     result = fn.call(...args)
   } catch (thrown) {
     replyThrown(sink, id, flags, thrown)
-    return answer()
-  }
-  if (!isThenable(result)) {
-    replyValue(sink, id, flags, result)
-    return answer()
+    return undefined
   }
   // A sync function handed out a promise: the thread awaits it, and the caller learns that it was one.
-  void settle(result, id, flags | FrameFlag.promised)
+  if (isThenable(result)) return settle(result, id, flags | FrameFlag.promised)
+  replyValue(sink, id, flags, result)
+  return undefined
 }
 
 async function settle(result: PromiseLike<unknown>, id: number, flags: number): Promise<void> {
@@ -108,11 +129,13 @@ async function settle(result: PromiseLike<unknown>, id: number, flags: number): 
   } catch (thrown) {
     replyThrown(sink, id, flags, thrown)
   }
-  answer()
 }
 
+/** H1. The reply is on its way before its call is passed: what is not passed is not lost. */
 function answer(): void {
   current = undefined
-  const batch = writer.take()
-  start?.port.postMessage(batch, [batch.buffer])
+  channel.send(writer.take())
+  channel.pass()
 }
+
+const TURN_CALLS_MAX = 32

@@ -1,0 +1,134 @@
+import { FrameReader, FrameWriter } from "../../protocol/frame.ts"
+import { type Position, ringMemory, RingReader, RingWriter } from "./ring.ts"
+
+/**
+ * One end of the way between the pool and a thread: a ring in each direction and a port beside them. Frames go through
+ * the rings; through the port go a wake for an end that sleeps, and the frames that are too large for a ring.
+ *
+ * Invariants (with those of ring.ts):
+ * N1. Frames arrive in the order in which they were sent, large ones too: each has its entry in the ring, where a large
+ *     one is waited for until its message is here.
+ * N2. An end that sleeps is woken by the next frame; one that is awake costs its peer no message.
+ */
+export class Channel {
+  /** Stands on the frame that `next` has found; valid until `pass`. */
+  readonly frame = new FrameReader()
+  readonly #port: MessagePort
+  readonly #out: RingWriter
+  readonly #in: RingReader
+  /** Large frames that have arrived, each a batch of one. */
+  readonly #large: Uint8Array[] = []
+  #awaitsLarge = false
+  readonly #scratch = new Uint8Array(PREFIX.length + BODY_BYTES_MAX)
+
+  /** `onWake` is called when there may be something to read; the end begins awake. */
+  constructor({ port, out, in: inward }: ChannelEnd, onWake: () => void) {
+    this.#port = port
+    this.#out = new RingWriter(out)
+    this.#in = new RingReader(inward)
+    this.#scratch.set(PREFIX)
+    port.addEventListener("message", ({ data }) => {
+      if (data instanceof Uint8Array) this.#large.push(data)
+      onWake()
+    })
+    port.start()
+  }
+
+  /** Sends the one frame of `batch`; there is room for it. The bytes stay the caller's. */
+  send(batch: Uint8Array): Position {
+    const body = batch.subarray(PREFIX.length)
+    let position = body.length > BODY_BYTES_MAX ? undefined : this.#out.write(body)
+    if (position === undefined) {
+      this.#port.postMessage(batch) // N1: ahead of its entry
+      position = this.#out.writeElsewhere()
+    }
+    if (this.#out.takeSleeper()) this.#port.postMessage(null) // N2
+    return position
+  }
+
+  /** Takes a frame back that the other end has not begun with. */
+  revoke(position: Position): boolean {
+    return this.#out.revoke(position)
+  }
+
+  /** Whether `frames` more can be sent now. */
+  hasRoomFor(frames: number): boolean {
+    return this.#out.hasRoomFor(frames)
+  }
+
+  /** The other end is done with all that was sent. */
+  get isPassed(): boolean {
+    return this.#out.isPassed
+  }
+
+  /** Goes to the next frame and takes it. False when there is none (yet). */
+  next(): boolean {
+    for (;;) {
+      const found = this.#in.peek()
+      if (found === "none") return false
+      const isLarge = found === "elsewhere"
+      this.#awaitsLarge = isLarge && this.#large.length === 0
+      if (this.#awaitsLarge) return false
+      const isOurs = this.#in.claim()
+      const large = isLarge ? this.#large.shift() : undefined
+      if (isOurs) {
+        this.frame.open(large ?? this.#copy())
+        this.frame.next()
+        return true
+      }
+      this.#in.pass()
+    }
+  }
+
+  /** Done with the frame of `next`. */
+  pass(): void {
+    this.#in.pass()
+  }
+
+  /** Nothing was found: the next frame will wake this end. False when it came meanwhile. */
+  sleep(): boolean {
+    return this.#awaitsLarge || this.#in.sleep()
+  }
+
+  close(): void {
+    this.#port.close()
+  }
+
+  /** Out of the shared memory: not every reader of bytes takes that kind. */
+  #copy(): Uint8Array {
+    const { bytes, start, end } = this.#in
+    this.#scratch.set(bytes.subarray(start, end), PREFIX.length)
+    return this.#scratch.subarray(0, PREFIX.length + end - start)
+  }
+}
+
+/** What an end is made of. */
+export interface ChannelEnd {
+  readonly port: MessagePort
+  readonly out: SharedArrayBuffer
+  readonly in: SharedArrayBuffer
+}
+
+export function channelEnds(): [ChannelEnd, ChannelEnd] {
+  const { port1, port2 } = new MessageChannel()
+  const [there, back] = [ringMemory(RING_BYTES), ringMemory(RING_BYTES)]
+  return [
+    { port: port1, out: there, in: back },
+    { port: port2, out: back, in: there },
+  ]
+}
+
+/** A frame as a batch of its own. */
+export function alone(frame: FrameReader): Uint8Array {
+  const { bytes, start, end } = frame
+  const batch = new Uint8Array(PREFIX.length + end - start)
+  batch.set(PREFIX)
+  batch.set(bytes.subarray(start, end), PREFIX.length)
+  return batch
+}
+
+/** What every batch begins with. */
+const PREFIX = new FrameWriter().take()
+const RING_BYTES = 64 * 1024
+/** A larger frame goes through the port, where it is copied, too, but takes no room from others. */
+const BODY_BYTES_MAX = 8 * 1024

@@ -1,0 +1,289 @@
+import { now } from "../../protocol/deadlines.ts"
+import { BunhouseError } from "../../protocol/errors.ts"
+import type { ProcessorTime } from "./processor-time.ts"
+import { PoolThread, type PoolThreadParts, type ThreadTask } from "./pool-thread.ts"
+
+/**
+ * Which task goes to which thread, and how many threads there are.
+ *
+ * Tasks go to a few _active_ threads, several to each: while calls are short, one thread is the cheapest way. How many
+ * are active at most is the _width_. Every tick looks at what they have done since the last one:
+ *
+ * - A thread that has ended no call is _stalled_. It is active no more, and what is queued behind its call is taken back
+ *   for the others. Once may be chance: the system had no time for the thread. When it happens again soon, the calls are
+ *   long, and the width doubles, up to a thread for each call.
+ * - A thread that has ended calls, but not all that it had at the last tick, is _behind_. The width doubles, up to one
+ *   per core: calls that use the processor get all of it.
+ * - When all goes well for a while, the width is halved.
+ *
+ * Threads are started when tasks wait at a tick, or are queued behind others, and fewer are active than may be.
+ *
+ * Invariants:
+ * L1. No call waits for the end of another call that is longer than some ticks, as long as there may be more threads.
+ * L2. Every task is answered once: by its thread, or from here when the thread ends under it.
+ * L3. At most STARTING_MAX threads start at the same time: starting many at once is slow, and has crashed Bun
+ *     (oven-sh/bun#41022).
+ * L4. Threads are reused; one is ended by force only to stop the call that it runs, or top-level code without end.
+ */
+export class Crew {
+  readonly #options: CrewOptions
+  readonly #threads = new Set<PoolThread>()
+  /** Busy threads that take more, each with what it had done and had to do at the last tick. */
+  readonly #active = new Map<PoolThread, Mark>()
+  /** Threads with nothing to do, those that became idle last at the end. */
+  readonly #idle: { readonly thread: PoolThread; readonly since: number }[] = []
+  /** Stalled threads without a task, which have not noticed that all was taken back: they do something else. */
+  readonly #absent = new Set<PoolThread>()
+  /** Tasks for an active thread, in order; only while none has room. */
+  #waiting: ThreadTask[] = []
+  #width = 1
+  /** Ticks since a thread was stalled or behind. */
+  #calmTicks = 0
+  #starting = 0
+  #failedStarts = 0
+  #tickTimer: Timer | undefined
+  #idleTimer: Timer | undefined
+
+  constructor(options: CrewOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#threads.size
+  }
+
+  submit(task: ThreadTask): void {
+    this.#waiting.push(task)
+    this.#place()
+  }
+
+  /** Ends tasks: what has not begun is taken out, otherwise the thread that does it is ended. */
+  stop(isMeant: (task: ThreadTask) => boolean, error: BunhouseError): void {
+    const stopped = this.#waiting.filter(isMeant)
+    this.#waiting = this.#waiting.filter((task) => !isMeant(task))
+    for (const thread of this.#threads) {
+      if (!thread.has(isMeant)) continue
+      const back = thread.takeBack()
+      stopped.push(...back.filter(isMeant))
+      this.#waiting.unshift(...back.filter((task) => !isMeant(task)))
+      if (thread.has(isMeant)) {
+        this.#retire(thread)
+        thread.terminate(error)
+      } else this.#rest(thread)
+    }
+    for (const task of stopped) task.failed(notBegun(error))
+    this.#place()
+  }
+
+  #place(): void {
+    while (this.#waiting.length > 0) {
+      const thread = this.#leastBusy()
+      const task = thread && this.#waiting.shift()
+      if (task === undefined) break
+      thread?.post(task)
+    }
+    if (this.#threads.size === 0 && this.#waiting.length > 0) this.#start()
+    if (this.#active.size + this.#absent.size + this.#waiting.length > 0) {
+      if (this.#tickTimer === undefined) this.#tickTimer = setTimeout(this.#tick, TICK_MS)
+    }
+  }
+
+  /** An active thread with room. */
+  #leastBusy(): PoolThread | undefined {
+    if (this.#active.size < this.#width) {
+      const recruit = this.#idle.pop()?.thread
+      if (recruit !== undefined) this.#mark(recruit)
+    }
+    let best: PoolThread | undefined
+    for (const thread of this.#active.keys()) {
+      if (thread.hasRoom && (best === undefined || thread.tasks < best.tasks)) best = thread
+    }
+    return best
+  }
+
+  readonly #tick = (): void => {
+    this.#tickTimer = undefined
+    for (const thread of this.#absent) {
+      if (!thread.isAtRest) continue
+      this.#absent.delete(thread)
+      this.#rest(thread)
+    }
+    let stalled = 0
+    let behind = 0
+    let getOn = 0
+    for (const [thread, mark] of this.#active) {
+      // This loop may have been blocked itself: what has happened meanwhile comes first.
+      thread.collect()
+      const steps = thread.steps - mark.steps
+      if (steps > 0) getOn++
+      if (thread.tasks === 0 || steps >= mark.tasks) this.#mark(thread)
+      else if (steps > 0) {
+        behind++
+        this.#mark(thread)
+      } else if (this.#isStalled(thread, mark)) {
+        stalled++
+        this.#active.delete(thread)
+        this.#waiting.unshift(...thread.takeBack())
+        if (thread.tasks === 0) this.#absent.add(thread)
+      }
+    }
+    this.#adapt(getOn === 0 ? stalled : 0, behind)
+    if (behind > 0 && this.#active.size < this.#width) this.#share()
+    this.#place()
+    this.#grow()
+  }
+
+  #mark(thread: PoolThread): void {
+    this.#active.set(thread, {
+      steps: thread.steps,
+      tasks: thread.tasks,
+      quietTicks: 0,
+      time: undefined,
+    })
+  }
+
+  /** The thread has not got on since `mark`: whether that is for the call that it runs. */
+  #isStalled(thread: PoolThread, mark: Mark): boolean {
+    const quietTicks = mark.quietTicks + 1
+    const time = thread.processorTime
+    this.#active.set(thread, { ...mark, quietTicks, time: mark.time ?? time })
+    if (thread.isLoading) return quietTicks > LOADING_TICKS_MAX
+    if (quietTicks < 2) return false
+    if (time === undefined || mark.time === undefined) return true
+    // Neither sleeping nor running, it waits for a processor.
+    return !(time.isRunnable || mark.time.isRunnable) || time.ranMs - mark.time.ranMs >= LONG_MS
+  }
+
+  #adapt(stalled: number, behind: number): void {
+    const { threadsMax } = this.#options
+    if (stalled + behind > 0) this.#calmTicks = 0
+    else this.#calmTicks++
+    if (stalled > 0) {
+      this.#width = Math.min(threadsMax, this.#width * 2)
+    } else if (behind > 0) this.#width = Math.max(this.#width, Math.min(CORES, this.#width * 2))
+    else if (this.#calmTicks % CALM_TICKS === 0) this.#width = Math.ceil(this.#width / 2)
+  }
+
+  #grow(): void {
+    let queued = this.#waiting.length
+    for (const thread of this.#active.keys()) queued += thread.tasks - 1
+    const wanted = Math.min(
+      this.#width - this.#active.size - this.#idle.length,
+      queued,
+      STARTING_MAX,
+    )
+    while (this.#starting < wanted && this.#threads.size < this.#options.threadsMax) this.#start()
+  }
+
+  #start(): void {
+    this.#starting++
+    let isStarting = true
+    const thread: PoolThread = new PoolThread({
+      ...this.#options,
+      onProgress: () => {
+        this.#rest(thread)
+        if (isStarting) {
+          isStarting = false
+          this.#started()
+        }
+        this.#place()
+      },
+      onEnd: (back) => {
+        this.#threads.delete(thread)
+        this.#retire(thread)
+        this.#waiting.unshift(...back)
+        if (isStarting) this.#startFailed()
+        this.#place()
+      },
+    })
+    this.#threads.add(thread)
+  }
+
+  #started(): void {
+    this.#starting--
+    this.#failedStarts = 0
+    this.#share()
+  }
+
+  /** What is queued at active threads is placed anew, because there are more threads for it. */
+  #share(): void {
+    for (const thread of this.#active.keys()) {
+      if (thread.tasks > 1) this.#waiting.unshift(...thread.takeBack())
+      this.#rest(thread)
+    }
+  }
+
+  /** The thread goes to the idle ones if it has nothing to do. */
+  #rest(thread: PoolThread): void {
+    if (thread.tasks > 0 || !thread.isReady || this.#absent.has(thread)) return
+    if (this.#idle.some((idle) => idle.thread === thread)) return
+    this.#active.delete(thread)
+    this.#idle.push({ thread, since: now() })
+    if (this.#idleTimer === undefined) this.#waitIdle(this.#options.idleMs)
+  }
+
+  /** The thread is given nothing any more. */
+  #retire(thread: PoolThread): void {
+    this.#active.delete(thread)
+    this.#absent.delete(thread)
+    const at = this.#idle.findIndex((idle) => idle.thread === thread)
+    if (at !== -1) this.#idle.splice(at, 1)
+  }
+
+  #waitIdle(ms: number): void {
+    this.#idleTimer = setTimeout(this.#endIdle, ms)
+    this.#idleTimer.unref()
+  }
+
+  readonly #endIdle = (): void => {
+    this.#idleTimer = undefined
+    const { idleMs } = this.#options
+    const since = now() - idleMs
+    while (this.#idle[0] !== undefined && this.#idle[0].since <= since) {
+      this.#idle.shift()?.thread.end()
+    }
+    const [first] = this.#idle
+    if (first !== undefined) this.#waitIdle(Math.max(1, first.since - since))
+  }
+
+  /** Where no thread starts any more (memory, the system's limits), waiting for one would have no end. */
+  #startFailed(): void {
+    this.#starting--
+    this.#failedStarts++
+    if (this.#failedStarts < FAILED_STARTS_MAX) return
+    this.#failedStarts = 0
+    const tasks = this.#waiting
+    this.#waiting = []
+    const error = new BunhouseError("WORKER_LOST", "no thread could be started", { ran: "no" })
+    for (const task of tasks) task.failed(error)
+  }
+}
+
+export interface CrewOptions extends Pick<PoolThreadParts, "facts" | "sourceOf"> {
+  readonly threadsMax: number
+  /** How long a thread without a task is kept. */
+  readonly idleMs: number
+}
+
+/** What a thread had done and had to do at a tick. */
+interface Mark {
+  readonly steps: number
+  readonly tasks: number
+  /** Since then, without a step. */
+  readonly quietTicks: number
+  /** At the first of these. */
+  readonly time: ProcessorTime | undefined
+}
+
+const CORES = navigator.hardwareConcurrency
+const STARTING_MAX = 4
+const TICK_MS = 2
+/** A call is long when it has used a processor for so long. */
+const LONG_MS = 1
+const LOADING_TICKS_MAX = 25
+const CALM_TICKS = 10
+const FAILED_STARTS_MAX = 3
+
+function notBegun({ code, message }: BunhouseError): BunhouseError {
+  return new BunhouseError(code, message, { ran: "no" })
+}
