@@ -34,7 +34,7 @@ export function classModuleOf(C: AnyClass): string {
 }
 
 /** The name that a function is sent under: the given one, else its own. Throws FUNCTION_NOT_SENDABLE without one. */
-export function nameFor(f: AnyFunction, given?: string): string {
+export function nameFor(f: AnyFunction | AnyClass, given?: string): string {
   const name = given ?? ownName(f)
   if (given === undefined && name === "") {
     throw refusal(f, NEEDS_NAME)

@@ -1,3 +1,4 @@
+import type { LoadedAs } from "../../protocol/env-control.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { programPath } from "../../protocol/root.ts"
@@ -137,8 +138,8 @@ export class PoolThread {
   }
 }
 
-/** Where a thread finds a function. */
-export interface FunctionSource {
+/** Where a thread finds a function, and what it makes of it. */
+export interface FunctionSource extends LoadedAs {
   readonly name: string
   readonly path: string
 }
