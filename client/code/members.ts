@@ -29,7 +29,14 @@ export function membersOf(type: AnyClass): Member[] {
 
 /** Methods that the object has as fields of its own: `save = async () => {}`. */
 export function ownMethodsOf(object: object): Member[] {
-  return named(object, false).filter(({ name }) => isMemberName(name))
+  const methods = named(object, false).filter(({ name }) => isMemberName(name))
+  return methods.slice(0, MEMBERS_MAX)
+}
+
+/** One of them. */
+export function ownMethodOf(object: object, name: string): Member | undefined {
+  const property = Object.getOwnPropertyDescriptor(object, name)
+  return property === undefined ? undefined : methodIn(name, property, false)
 }
 
 /** Where instances live unless their sender says otherwise: on the loop when every method is async. */
@@ -57,10 +64,18 @@ function methodsOf(from: object, isStatic: boolean): Member[] {
 
 function named(holder: object, isStatic: boolean): Member[] {
   return Object.entries(Object.getOwnPropertyDescriptors(holder)).flatMap(([name, property]) => {
-    const value: unknown = property.value
-    const isMethod = typeof value === "function" && name !== "constructor" && !mustBeNew(value)
-    return isMethod ? [{ name, kind: memberKind(value), isStatic }] : []
+    return methodIn(name, property, isStatic) ?? []
   })
+}
+
+function methodIn(
+  name: string,
+  property: PropertyDescriptor,
+  isStatic: boolean,
+): Member | undefined {
+  const value: unknown = property.value
+  if (typeof value !== "function" || name === "constructor" || mustBeNew(value)) return undefined
+  return { name, kind: memberKind(value), isStatic }
 }
 
 /** A class, native ones included: only their `prototype` cannot be replaced. */

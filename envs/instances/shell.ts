@@ -1,6 +1,6 @@
 import { BunhouseError, type ErrorCode } from "../../protocol/errors.ts"
 import { isGeneratorKind, isMemberName, type Member } from "../../protocol/members.ts"
-import { type AnyClass, membersOf, ownMethodsOf } from "../../client/code/members.ts"
+import { type AnyClass, membersOf, ownMethodOf, ownMethodsOf } from "../../client/code/members.ts"
 import { Refusal } from "./refusal.ts"
 
 /**
@@ -86,7 +86,7 @@ function callMethod(
 ): unknown {
   const method = args.pop()
   if (typeof method !== "string" || !isMemberName(method)) throw noSuch(name, "method", method)
-  const known = methods.get(method) ?? ownMethodsOf(object).find((own) => own.name === method)
+  const known = methods.get(method) ?? ownMethodOf(object, method)
   if (known === undefined) throw noSuch(name, "method", method)
   if (isGeneratorKind(known.kind)) {
     const message = `${name}.${method} is a generator, and generators of instances cannot be called from afar`
