@@ -49,7 +49,7 @@ export function module<M extends object>(
       const { code, notices } = await moduleCode(path)
       const spec = { env: env.name, name, code }
       const known = await lookUp(link, spec)
-      if (known?.kind === "module" && known.version === moduleVersion(code)) {
+      if (known?.kind === "module" && known.version === moduleVersion(spec)) {
         return makeRemoteModule<M>(link, known)
       }
       for (const line of notices) warn(line)

@@ -155,13 +155,13 @@ export function checkCodeSize(spec: ModuleSpec): void {
 }
 
 /** The version of a function: the same code, kind and place give the same version on every machine. */
-export function versionOf(spec: Pick<FunctionSpec, "kind" | "run" | "code">): string {
+export function versionOf(spec: FunctionSpec): string {
   const hash = new Bun.CryptoHasher("sha256")
   hash.update(`${spec.kind}\n${spec.run}\n${spec.code}`)
   return hash.digest("hex").slice(0, 16)
 }
 
 /** The version of a module, which is that of all its exports. */
-export function moduleVersion(code: string): string {
-  return versionOf({ kind: "module", run: "loop", code })
+export function moduleVersion(spec: ModuleSpec): string {
+  return versionOf({ ...spec, kind: "module", run: "loop" })
 }

@@ -174,7 +174,7 @@ export class Registry {
 
   async #deployModule(spec: ModuleSpec, timeoutMs: number): Promise<DeployResult> {
     const { code, ...names } = spec
-    const version = moduleVersion(code)
+    const version = moduleVersion(spec)
     const old = this.find(spec.env, spec.name)?.info
     if (old?.version === version) return { info: old, changed: false }
     const env = await this.ensureEnv(spec.env)
