@@ -1,13 +1,17 @@
 import type { EnvSpecInput } from "../protocol/env-spec.ts"
-import { readFunctionInfo } from "../protocol/function-spec.ts"
+import { BunhouseError } from "../protocol/errors.ts"
+import { type FunctionInfo, readFunctionInfo } from "../protocol/function-spec.ts"
 import { type Environment } from "../protocol/home.ts"
 import { paths } from "../protocol/http.ts"
 import { DEFAULT_ENV, splitAddress } from "../protocol/names.ts"
 import type { DaemonStatus } from "../protocol/status.ts"
+import type { AnyClass } from "./code/members.ts"
 import { Env } from "./env.ts"
 import { Link } from "./link.ts"
 import { readStatus } from "./read-status.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
+import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
+import { makeRemoteModule, type RemoteModule } from "./remote-module.ts"
 import type { ConnectOptions } from "./settings.ts"
 
 /** A daemon, as its users see it. `here` is the one of this machine; `connect` gives any other. */
@@ -36,10 +40,32 @@ export class Daemon implements Disposable {
    * @throws {BunhouseError} NOT_FOUND.
    */
   async get<F extends AnyFunction>(address: string): Promise<Remote<F>> {
-    const names = splitAddress(address)
-    const path = paths.function(names.env, names.function)
-    const info = readFunctionInfo(await this.#link.control.request("GET", path))
+    const info = await this.#find(address)
+    if (info.kind === "class" || info.kind === "module") {
+      const mend = info.kind === "class" ? "getClass" : "getModule"
+      const message = `${info.env}/${info.name} is a ${info.kind}: use ${mend} instead of get`
+      throw new BunhouseError("INVALID_ARGUMENT", message, { env: info.env })
+    }
     return makeRemote<F>({ link: this.#link, info, local: undefined, options: {} })
+  }
+
+  /**
+   * A class that was sent earlier, by anybody: `await here.getClass<typeof Counter>("env/Counter")`.
+   *
+   * @throws {BunhouseError} NOT_FOUND; INVALID_ARGUMENT when it is no class.
+   */
+  async getClass<C extends AnyClass>(address: string): Promise<RemoteClass<C>> {
+    const info = await this.#find(address)
+    return makeRemoteClass<C>({ link: this.#link, info, local: undefined, options: {} })
+  }
+
+  /**
+   * A module that was sent earlier, by anybody: `await here.getModule<typeof import("./jobs.ts")>("env/jobs")`.
+   *
+   * @throws {BunhouseError} NOT_FOUND; INVALID_ARGUMENT when it is no module.
+   */
+  async getModule<M extends object>(address: string): Promise<RemoteModule<M>> {
+    return makeRemoteModule<M>(this.#link, await this.#find(address))
   }
 
   /** Processes, envs, functions and calls of the daemon. */
@@ -50,6 +76,12 @@ export class Daemon implements Disposable {
   /** Closes connections; pending calls fail, later ones open them again. A script need not call it to end. */
   close(): void {
     this.#link.close()
+  }
+
+  async #find(address: string): Promise<FunctionInfo> {
+    const names = splitAddress(address)
+    const path = paths.function(names.env, names.function)
+    return readFunctionInfo(await this.#link.control.request("GET", path))
   }
 
   [Symbol.dispose](): void {

@@ -1,26 +1,21 @@
-import { mkdir, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
 import {
   checkCodeSize,
   type FunctionInfo,
   type FunctionKind,
   type FunctionSpec,
   type Place,
-  readFunctionInfo,
   versionOf,
 } from "../protocol/function-spec.ts"
 import { BunhouseError } from "../protocol/errors.ts"
-import { homePaths, homeRoot } from "../protocol/home.ts"
-import { paths } from "../protocol/http.ts"
-import { checkName, nameToken } from "../protocol/names.ts"
+import { checkName } from "../protocol/names.ts"
 import { type CallSite, callSite } from "./code/call-site.ts"
 import { checkSelfContained } from "./code/captured.ts"
 import { kindOf } from "./code/kind.ts"
 import { moduleOf, nameFor } from "./code/source.ts"
 import { Daemon } from "./daemon.ts"
+import { deploy, lookUp } from "./deploy.ts"
 import type { Env } from "./env.ts"
 import type { Link } from "./link.ts"
-import { notice } from "./notices.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
 
 export interface FnOptions {
@@ -82,43 +77,13 @@ async function send(
   f: AnyFunction,
   site: CallSite | undefined,
 ): Promise<FunctionInfo> {
-  const path = paths.function(spec.env, spec.name)
-  const known = await lookUp(link, path)
+  const known = await lookUp(link, spec)
   // A version that the daemon has was checked when it was sent.
   if (known?.version === versionOf(spec)) return known
   checkCodeSize(spec)
   await checkSelfContained(f, site)
   const { kind, run, code } = spec
-  const written = await writeOut(link, spec)
-  notice(`wrote function ${spec.name} to ${written}`)
-  const answer = await link.control.request("PUT", path, { kind, run, code })
-  const info = readDeployed(answer)
-  notice(`sent ${spec.env}/${spec.name} to the daemon at ${link.address().url}`)
-  return info
-}
-
-async function lookUp(link: Link, path: string): Promise<FunctionInfo | undefined> {
-  try {
-    return readFunctionInfo(await link.control.request("GET", path))
-  } catch (error) {
-    if (error instanceof BunhouseError && error.code === "NOT_FOUND") return undefined
-    throw error
-  }
-}
-
-/** Keeps what is sent where a person can read it. */
-async function writeOut(link: Link, spec: FunctionSpec): Promise<string> {
-  const { sent } = homePaths(homeRoot(link.environment))
-  const path = join(sent, nameToken(spec.env), `${nameToken(spec.name)}_fn.mjs`)
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(path, spec.code, { mode: 0o600 })
-  return path
-}
-
-function readDeployed(answer: unknown): FunctionInfo {
-  return readFunctionInfo(
-    typeof answer === "object" && answer !== null && "info" in answer ? answer.info : undefined,
-  )
+  return deploy(link, "function", spec, { kind, run, code })
 }
 
 function placeOf(kind: FunctionKind): Place {
@@ -127,13 +92,18 @@ function placeOf(kind: FunctionKind): Place {
 
 function checkOptions({ kind, run }: FnOptions): void {
   const kinds: unknown[] = [undefined, "async", "sync"]
-  const places: unknown[] = [undefined, "auto", "loop", "thread"]
   if (!kinds.includes(kind)) {
     throw new BunhouseError(
       "INVALID_ARGUMENT",
       `expected kind to be "async" or "sync", got ${String(kind)}`,
     )
   }
+  checkPlace(run)
+}
+
+/** Throws INVALID_ARGUMENT for a `run` that is none. */
+export function checkPlace(run: unknown): void {
+  const places: unknown[] = [undefined, "auto", "loop", "thread"]
   if (!places.includes(run)) {
     throw new BunhouseError(
       "INVALID_ARGUMENT",

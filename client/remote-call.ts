@@ -134,22 +134,27 @@ export class RemoteCall {
     return attempts === undefined ? attempt() : retriedBlocking(attempts, attempt)
   }
 
-  /** The default call of a sync function: a value, or the promise that its type declares. */
-  asDeclared(args: readonly unknown[]): unknown {
+  /**
+   * The default call of a sync function: a value, or the promise that its type declares. `method` is what was called,
+   * where that is not the function itself.
+   */
+  asDeclared(args: readonly unknown[], method?: string): unknown {
     const outcome = this.#blocking(args)
     if (!outcome.wasPromise) return unwrap(outcome)
-    this.#warnAboutPromise()
+    this.#warnAboutPromise(method)
     return outcome.kind === "returned"
       ? Promise.resolve(outcome.value)
       : Promise.reject(outcome.thrown)
   }
 
-  #warnAboutPromise(): void {
+  #warnAboutPromise(method: string | undefined): void {
     if (this.#hasWarned) return
     this.#hasWarned = true
+    const what = method === undefined ? "function" : "method"
+    const mend = method === undefined ? `, or send it with fn(f, { kind: "async" })` : ""
     warn(
-      `${this.#info.name} is a sync function that returns a promise, so calling it blocks until the promise is settled; ` +
-        `declare it \`async\`, or send it with fn(f, { kind: "async" })`,
+      `${method ?? this.#info.name} is a sync ${what} that returns a promise, so calling it blocks until the promise is settled; ` +
+        `declare it \`async\`${mend}`,
     )
   }
 }

@@ -58,11 +58,11 @@ export interface RemoteMethods<F extends AnyFunction> {
 }
 
 /** `F` itself where it returns promises anyway, so that its type parameters are kept. */
-type Awaitable<F extends AnyFunction> =
+export type Awaitable<F extends AnyFunction> =
   IsPromise<Signatures<F>[number][1]> extends true ? F : EachAwaitable<Signatures<F>>
 
 /** `F` itself where it never returns a promise. */
-type Blocking<F extends AnyFunction> = [
+export type Blocking<F extends AnyFunction> = [
   Extract<Signatures<F>[number][1], PromiseLike<unknown>>,
 ] extends [never]
   ? F

@@ -12,6 +12,8 @@ import { FrameReader, FrameType } from "../protocol/frame.ts"
 import { THREAD_IDLE_MS } from "../protocol/limits.ts"
 import { Outbox } from "../protocol/outbox.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
+import { InstanceThread } from "./instances/instance-thread.ts"
+import { InstanceThreads } from "./instances/instance-threads.ts"
 import { loadFunction, loadTooSlow } from "./load-function.ts"
 import { Loop } from "./loop.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
@@ -24,17 +26,19 @@ import { ThreadPool } from "./threads/pool.ts"
  * Invariants:
  * Q1. Every call frame is answered with exactly one frame of its id.
  * Q2. When the broker is lost, what runs is cancelled: the daemon has told the callers already, and counts their places
- *     as free.
+ *     as free. Calls of an instance with a thread of its own go on: cancelling would cost its state, and what comes next
+ *     waits for them.
  */
 export class Host {
   readonly loop: Loop
   readonly #bootstrap: EnvBootstrap
   readonly #connection: BrokerConnection
   readonly #threads: ThreadPool
+  readonly #instances: InstanceThreads
   readonly #outbox: Outbox
   readonly #frame = new FrameReader()
   /** By index; a function for a thread is a number here, because only threads load it. */
-  readonly #functions = new Map<number, LoadedFunction | "on a thread">()
+  readonly #functions = new Map<number, LoadedFunction | InstanceThread | "on a thread">()
   #connections = 1
 
   constructor(bootstrap: EnvBootstrap, connection: BrokerConnection) {
@@ -47,6 +51,7 @@ export class Host {
     })
     const facts = { env: bootstrap.env, bootId: bootstrap.bootId }
     this.loop = new Loop(facts, this.#outbox)
+    this.#instances = new InstanceThreads(facts, this.#outbox)
     this.#threads = new ThreadPool({
       facts,
       sink: this.#outbox,
@@ -101,6 +106,7 @@ export class Host {
   #call(frame: FrameReader): void {
     const fn = this.#functions.get(frame.target)
     if (fn === "on a thread") this.#threads.run(frame)
+    else if (fn instanceof InstanceThread) fn.run(frame)
     else if (fn !== undefined) this.loop.run(fn, frame)
     else {
       const message = `the function number ${frame.target} is not loaded in this env process`
@@ -111,6 +117,7 @@ export class Host {
   #cancel(id: number): void {
     this.loop.cancel(id)
     this.#threads.cancel(id)
+    this.#instances.cancel(id)
   }
 
   async #control(bytes: Uint8Array, reply: string | undefined): Promise<void> {
@@ -123,21 +130,39 @@ export class Host {
   async #answer(text: string): Promise<ControlReply> {
     try {
       const request = readControlRequest(parseJson("a control request", text))
-      if (request.op === "greet") this.#sayHello()
-      else await this.#load(request)
-      return { ok: true }
+      switch (request.op) {
+        case "greet":
+          this.#sayHello()
+          return { ok: true }
+        case "unload":
+          this.#functions.delete(request.index)
+          this.#instances.end(request.index)
+          return { ok: true }
+        case "load":
+          return { ok: true, value: await this.#load(request) }
+        default:
+          return request satisfies never
+      }
     } catch (error) {
       return { ok: false, error: toErrorRecord(asBunhouseError(error, "loading a function")) }
     }
   }
 
-  async #load({ index, name, path, run, timeoutMs }: LoadRequest): Promise<void> {
-    if (run === "thread") {
-      await this.#threads.load(index, { name, path }, timeoutMs)
-      this.#functions.set(index, "on a thread")
-    } else {
-      this.#functions.set(index, await within(timeoutMs, name, loadFunction(name, path, index)))
+  /** Returns what the daemon is told of what was loaded. */
+  async #load({ index, run, timeoutMs, ...source }: LoadRequest): Promise<unknown> {
+    const { as } = source
+    if (run === "loop" || as === "module") {
+      const loaded = await within(timeoutMs, source.name, loadFunction(source, index))
+      this.#functions.set(index, loaded)
+      return loaded.answer
     }
+    if (as === "instance") {
+      this.#functions.set(index, await this.#instances.start(index, source, timeoutMs))
+    } else {
+      await this.#threads.load(index, source, timeoutMs)
+      this.#functions.set(index, "on a thread")
+    }
+    return undefined
   }
 
   #send(batch: Uint8Array): void {

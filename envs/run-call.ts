@@ -1,6 +1,7 @@
 import { decodeArgs, encodeResult, encodeThrown } from "../protocol/codec/index.ts"
 import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
 import { FrameFlag, type FrameReader, FrameType, type FrameWriter } from "../protocol/frame.ts"
+import { Refusal } from "./instances/refusal.ts"
 import { decodeJsonArgs, encodeJsonResult, encodeJsonThrown } from "./json-payload.ts"
 import { trimStack } from "./stack.ts"
 
@@ -8,6 +9,8 @@ import { trimStack } from "./stack.ts"
 export interface LoadedFunction {
   readonly name: string
   readonly call: (...args: unknown[]) => unknown
+  /** What the daemon is told of what was loaded. */
+  readonly answer?: unknown
 }
 
 /** Where the reply of a call goes: `open` gives the writer for one frame of about `bytes`. */
@@ -41,15 +44,16 @@ export function replyValue(sink: ReplySink, id: number, flags: number, value: un
 }
 
 export function replyThrown(sink: ReplySink, id: number, flags: number, thrown: unknown): void {
+  if (thrown instanceof Refusal) return replyFailure(sink, id, thrown.error)
   trimStack(thrown)
   const payload = flags & FrameFlag.json ? encodeJsonThrown(thrown) : encodeThrown(thrown)
   sink.open(payload.length).write(FrameType.error, flags | FrameFlag.thrown, id, 0, 0, 0, payload)
 }
 
 /** The platform failed the call, not the function. */
-export function replyFailure(sink: ReplySink, id: number, error: BunhouseError): void {
+export function replyFailure(sink: ReplySink, id: number, error: BunhouseError, flags = 0): void {
   const payload = encodeErrorRecord(error)
-  sink.open(payload.length).write(FrameType.error, 0, id, 0, 0, 0, payload)
+  sink.open(payload.length).write(FrameType.error, flags, id, 0, 0, 0, payload)
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

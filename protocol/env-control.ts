@@ -1,6 +1,6 @@
 import { Fields } from "./fields.ts"
 import { PLACES, type Place } from "./function-spec.ts"
-import { type BunhouseError, fromErrorRecord, type ErrorRecord } from "./errors.ts"
+import { fromErrorRecord, type ErrorRecord } from "./errors.ts"
 import { DEPLOY_TIMEOUT_MS_DEFAULT, DEPLOY_TIMEOUT_MS_MAX } from "./limits.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
 
@@ -37,8 +37,8 @@ export interface EnvHello {
   readonly connections: number
 }
 
-/** Load the module at `path`; from now on `index` names its default export in calls. */
-export interface LoadRequest {
+/** Load the module at `path`; from now on `index` names what is made of one of its exports in calls. */
+export interface LoadRequest extends LoadedAs {
   readonly op: "load"
   readonly index: number
   readonly name: string
@@ -48,14 +48,32 @@ export interface LoadRequest {
   readonly timeoutMs: number
 }
 
+/** What calls of an index reach. */
+export interface LoadedAs {
+  /**
+   * A function; the static methods of a class; a new instance of a class, in one place and yet to be constructed; or a
+   * module's values. A module is answered with a description of its exports.
+   */
+  readonly as: "function" | "statics" | "instance" | "module"
+  /** Name of the export. All that is loaded of a module's code by other exports than the default shares one copy. */
+  readonly export: string
+}
+
+/** Forget what `index` names. Not answered. */
+export interface UnloadRequest {
+  readonly op: "unload"
+  readonly index: number
+}
+
 /** Say hello again: the daemon was away from the broker and may have missed it. Not answered otherwise. */
 export interface GreetRequest {
   readonly op: "greet"
 }
 
-export type ControlRequest = LoadRequest | GreetRequest
+export type ControlRequest = LoadRequest | UnloadRequest | GreetRequest
 export type ControlReply =
-  { readonly ok: true } | { readonly ok: false; readonly error: ErrorRecord }
+  | { readonly ok: true; readonly value?: unknown }
+  | { readonly ok: false; readonly error: ErrorRecord }
 
 export function readEnvBootstrap(input: unknown): EnvBootstrap {
   const fields = new Fields("the first line for an env process", input)
@@ -98,14 +116,20 @@ export function readEnvHello(input: unknown): EnvHello {
 
 export function readControlRequest(input: unknown): ControlRequest {
   const fields = new Fields("a control request", input)
-  const op = fields.oneOf("op", ["load", "greet"])
+  const op = fields.oneOf("op", ["load", "unload", "greet"])
   if (op === "greet") {
     fields.done()
     return { op }
   }
+  const index = fields.integer("index", 0, 0xffff_ffff)
+  if (op === "unload") {
+    fields.done()
+    return { op, index }
+  }
   const request: LoadRequest = {
     op,
-    index: fields.integer("index", 0, 0xffff_ffff),
+    index,
+    ...readLoadedAs(fields),
     name: fields.text("name"),
     run: fields.oneOf("run", PLACES),
     path: fields.text("path"),
@@ -115,8 +139,18 @@ export function readControlRequest(input: unknown): ControlRequest {
   return request
 }
 
-/** Returns the error of a reply that reports one. */
-export function readControlReply(input: unknown): BunhouseError | undefined {
+export function readLoadedAs(fields: Fields): LoadedAs {
+  return {
+    as: fields.oneOf("as", LOADED_AS),
+    export: fields.text("export"),
+  }
+}
+
+const LOADED_AS = ["function", "statics", "instance", "module"] as const
+
+/** What a control reply carries. Throws the error of one that reports one. */
+export function readControlReply(input: unknown): unknown {
   const fields = new Fields("a control reply", input)
-  return fields.flag("ok") ? undefined : fromErrorRecord(fields.unknown("error"))
+  if (fields.flag("ok")) return fields.unknown("value")
+  throw fromErrorRecord(fields.unknown("error"))
 }

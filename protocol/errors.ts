@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   DEADLOCK: { status: 409, ran: "no", exit: 1 },
   DEADLINE_EXCEEDED: { status: 504, ran: "maybe", exit: 8 },
   CANCELLED: { status: 499, ran: "maybe", exit: 8 },
+  STATE_LOST: { status: 410, ran: "no", exit: 9 },
   WORKER_LOST: { status: 502, ran: "maybe", exit: 9 },
   BROKER_LOST: { status: 502, ran: "maybe", exit: 9 },
   DAEMON_LOST: { status: 502, ran: "maybe", exit: 9 },
@@ -136,6 +137,12 @@ export function decodeErrorRecord(bytes: Uint8Array): BunhouseError {
   } catch {
     return fromErrorRecord(undefined)
   }
+}
+
+/** What every call of an instance that is no more ends with. `name` is `<class>/<id>`. */
+export function stateLost(env: string, name: string, reason: string): BunhouseError {
+  const message = `${env}/${name}: the instance is gone, and its state with it: ${reason}`
+  return new BunhouseError("STATE_LOST", message, { env, function: name, ran: "no" })
 }
 
 /** The error itself when it is ours, otherwise INTERNAL with it as the cause. */

@@ -28,6 +28,8 @@ export const FrameFlag = {
   promised: 2,
   /** error: the function threw; without it the platform failed. */
   thrown: 4,
+  /** error, from an env process: the instance that was called is gone, and no call can reach it any more. */
+  gone: 8,
 } as const
 
 /** Id of an error frame that is about the connection, not about a call. */

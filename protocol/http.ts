@@ -31,6 +31,13 @@ export const paths = {
   envRestart: (env: string) => `/v1/envs/${encodeURIComponent(env)}/restart`,
   function: (env: string, fn: string) =>
     `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}`,
+  instances: (env: string, cls: string) =>
+    `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(cls)}/instances`,
+  /** `instance` is a name to find or make an instance by, or the id of one to release. */
+  instance: (env: string, cls: string, instance: string) =>
+    `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(cls)}/instances/${encodeURIComponent(instance)}`,
+  module: (env: string, module: string) =>
+    `/v1/envs/${encodeURIComponent(env)}/modules/${encodeURIComponent(module)}`,
   call: (env: string, fn: string) =>
     `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}/call`,
 } as const

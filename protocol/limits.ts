@@ -59,6 +59,18 @@ export const ENV_CONCURRENCY_DEFAULT = 16_384
 export const ENV_THREADS_MAX_DEFAULT = 64
 export const ENV_QUEUE_DEFAULT = 65_536
 
+/** Methods of one class, and exports of one module. Client and daemon enforce it. */
+export const MEMBERS_MAX = 1_000
+
+/** Instances of classes in one env, each of which may have a thread of its own. The daemon refuses more. */
+export const ENV_INSTANCES_MAX = 1_024
+
+/** An instance without a name that nobody is connected to, and nobody calls, is released after this time. */
+export const INSTANCE_ORPHAN_MS = 10 * 60_000
+
+/** What an instance's own disposer gets when the daemon releases it. */
+export const INSTANCE_DISPOSE_MS = 5_000
+
 /** How long an env process keeps a thread that has nothing to do. */
 export const THREAD_IDLE_MS = 10_000
 

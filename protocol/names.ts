@@ -2,7 +2,7 @@ import { BunhouseError } from "./errors.ts"
 import { NAME_BYTES_MAX } from "./limits.ts"
 
 /**
- * Names of envs and functions: what is allowed, and how a name becomes part of a subject or a path.
+ * Names of envs, functions, modules and instances: what is allowed, and how a name becomes part of a subject or a path.
  *
  * Invariants:
  * N1. A name that passes `checkName` can be shown in a log line and put into a URL without changing its meaning.
@@ -17,8 +17,11 @@ const FORGING = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu
 const SHOWN_LENGTH_MAX = 60
 const PLAIN = /^[a-z0-9][a-z0-9_-]{0,31}$/
 
-/** Throws INVALID_ARGUMENT unless `name` may be the name of an env or a function. */
-export function checkName(what: "env" | "function", name: unknown): asserts name is string {
+/** Throws INVALID_ARGUMENT unless `name` may be the name of an env, a function, a module or an instance. */
+export function checkName(
+  what: "env" | "function" | "instance" | "module",
+  name: unknown,
+): asserts name is string {
   const reason = whyNotAName(name)
   if (reason === undefined) return
   throw new BunhouseError(
@@ -60,7 +63,7 @@ export function splitAddress(address: string): { readonly env: string; readonly 
 export const DEFAULT_ENV = "default"
 
 function article(what: string): string {
-  return what === "env" ? "an env" : `a ${what}`
+  return /^[aeiou]/.test(what) ? `an ${what}` : `a ${what}`
 }
 
 /** A refused name is shown in a log line as well (N1). */

@@ -40,5 +40,7 @@ export interface EnvStatus {
   readonly reason?: string
   readonly running: number
   readonly queued: number
+  /** Living instances of classes. */
+  readonly instances: number
   readonly functions: readonly FunctionInfo[]
 }

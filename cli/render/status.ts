@@ -40,6 +40,7 @@ function envTable(envs: readonly EnvStatus[], style: Style): string {
       { heading: "RUNNING", cells: column((env) => env.running), align: "right" },
       { heading: "QUEUED", cells: column((env) => env.queued), align: "right" },
       { heading: "FUNCTIONS", cells: column((env) => env.functions.length), align: "right" },
+      { heading: "INSTANCES", cells: column((env) => env.instances), align: "right" },
       { heading: "CRASHES", cells: column((env) => env.crashes), align: "right" },
       { heading: "REASON", cells: column((env) => env.reason) },
     ],

@@ -38,6 +38,8 @@ export class Connection {
   #bootId = ""
   /** Numbers under which this connection knows functions; a new connection knows none. */
   #targets = new Map<string, number>()
+  /** Numbers below the highest one that stand for nothing any more. */
+  #freeTargets: number[] = []
 
   constructor(address: () => Address) {
     this.#dialer = new Dialer(address, {
@@ -71,6 +73,15 @@ export class Connection {
     else this.#send(pending)
   }
 
+  /** This function is not called any more: its number is given to another one. */
+  forget(env: string, fn: string): void {
+    const key = `${env}/${fn}`
+    const target = this.#targets.get(key)
+    if (target === undefined) return
+    this.#targets.delete(key)
+    this.#freeTargets.push(target)
+  }
+
   /** Closes the socket. Pending calls fail; a later call opens it again. */
   close(): void {
     for (const pending of this.#pending) {
@@ -98,7 +109,7 @@ export class Connection {
     const key = `${call.env}/${call.function}`
     const known = this.#targets.get(key)
     if (known !== undefined) return known
-    const target = this.#targets.size + 1
+    const target = this.#freeTargets.pop() ?? this.#targets.size + 1
     this.#targets.set(key, target)
     const names = Buffer.from(JSON.stringify({ env: call.env, function: call.function }))
     this.#outbox.open(names.length).write(FrameType.bind, 0, 0, target, 0, 0, names)
@@ -130,6 +141,7 @@ export class Connection {
   #lost(reason: string): void {
     this.#socket = undefined
     this.#targets = new Map()
+    this.#freeTargets = []
     const message = `the connection to the daemon was lost during the call (${reason})`
     for (const pending of this.#pending) this.#fail(pending, "DAEMON_LOST", "maybe", message)
     this.#bootId = ""

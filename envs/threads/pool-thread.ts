@@ -1,3 +1,4 @@
+import type { LoadedAs } from "../../protocol/env-control.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { programPath } from "../../protocol/root.ts"
@@ -215,8 +216,8 @@ interface Posted {
   readonly position: Position | undefined
 }
 
-/** Where a thread finds a function. */
-export interface FunctionSource {
+/** Where a thread finds a function, and what it makes of it. */
+export interface FunctionSource extends LoadedAs {
   readonly name: string
   readonly path: string
 }

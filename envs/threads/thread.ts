@@ -1,3 +1,4 @@
+import { readLoadedAs } from "../../protocol/env-control.ts"
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import { Fields, parseJson } from "../../protocol/fields.ts"
 import { FrameFlag, type FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
@@ -90,7 +91,8 @@ async function bind({ id, target, payload }: FrameReader): Promise<void> {
   try {
     const text = Buffer.from(payload).toString()
     const fields = new Fields("the names of a function", parseJson("the names of a function", text))
-    functions.set(target, await loadFunction(fields.text("name"), fields.text("path"), target))
+    const source = { name: fields.text("name"), path: fields.text("path"), ...readLoadedAs(fields) }
+    functions.set(target, await loadFunction(source, target))
     writer.write(FrameType.reply, 0, id, 0, 0, 0)
   } catch (cause) {
     const error = asBunhouseError(cause, "loading a function")

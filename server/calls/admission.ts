@@ -16,6 +16,7 @@ export function admissionRefusal(
 ): BunhouseError | undefined {
   const { env } = route
   if (env.refusal !== undefined) return env.refusal
+  if (route.refusal !== undefined) return route.refusal
   if (bytes > FRAME_BYTES_MAX) return tooLarge(route, bytes)
   if (isTableFull) return overloaded(route, `${CALLS_IN_FLIGHT_MAX} calls are in flight`)
   const waits = route.index === undefined || env.link === undefined || !route.lane.hasPlace

@@ -1,13 +1,13 @@
 import { type Clock, Deadlines, remainingMs } from "../../protocol/deadlines.ts"
 import type { BunhouseError, ErrorCode, Ran } from "../../protocol/errors.ts"
-import { FrameReader, FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { admissionRefusal } from "./admission.ts"
 import { Call, type Caller } from "./call.ts"
 import { callError, notRun } from "./call-error.ts"
 import type { CallQueue } from "./call-queue.ts"
 import type { Lane } from "./lane.ts"
-import type { EnvLink, EnvRoute, FunctionRoute } from "./route.ts"
+import { type EnvLink, type EnvRoute, type FunctionRoute, lanesOf } from "./route.ts"
 
 /**
  * The daemon's data plane: every call in flight stands in its table, and every way in which a call can end leads
@@ -105,6 +105,7 @@ export class Dispatcher {
       const call = this.#table.get(frame.id)
       if (call === undefined || call.lane === undefined || call.route.env.link !== link) continue
       const caller = this.#settle(call)
+      if ((frame.flags & FrameFlag.gone) !== 0) this.lost(call.route, "its thread ended")
       this.#release(call)
       if (caller !== undefined) caller.deliver(call.callerId, frame, call)
     } while (frame.next())
@@ -137,16 +138,22 @@ export class Dispatcher {
 
   /** The function was deleted: what waits is refused, what runs goes on. */
   removed(route: FunctionRoute, error: BunhouseError): void {
-    const { loop, thread } = route.env.lanes
-    for (const queue of [route.waiting, loop.queue, thread.queue]) {
-      this.#failWaiting(queue, error, route)
-    }
+    this.#failWaiting(route.waiting, error)
+    for (const { queue } of lanesOf(route.env)) this.#failWaiting(queue, error, route)
+  }
+
+  /** The instance is gone: what waits for it is refused, and what comes. */
+  lost(route: FunctionRoute, reason: string): void {
+    route.lose(reason)
+    if (route.refusal !== undefined) this.#failWaiting(route.lane.queue, route.refusal, route)
   }
 
   /** The env process is gone: what it had is lost, what it had not waits for the next one. */
   envLost(env: EnvRoute, reason: string): void {
+    const lanes = [...lanesOf(env)]
+    for (const instance of env.instances.values()) instance.lose(reason)
     this.#lose(env, "WORKER_LOST", reason)
-    for (const { queue } of [env.lanes.loop, env.lanes.thread]) {
+    for (const { queue } of lanes) {
       for (let call = queue.shift(); call !== undefined; call = queue.shift()) this.#await(call)
     }
   }
@@ -159,14 +166,12 @@ export class Dispatcher {
   /** Nothing of the env can run: whatever waits is refused. */
   envRefused(env: EnvRoute, error: BunhouseError): void {
     for (const route of env.functions.values()) this.#failWaiting(route.waiting, error)
-    this.#failWaiting(env.lanes.loop.queue, error)
-    this.#failWaiting(env.lanes.thread.queue, error)
+    for (const { queue } of lanesOf(env)) this.#failWaiting(queue, error)
   }
 
   /** There may be places, or a way to the env process, for what waits. */
   resume(env: EnvRoute): void {
-    this.#fill(env.lanes.loop, env)
-    this.#fill(env.lanes.thread, env)
+    for (const lane of lanesOf(env)) this.#fill(lane, env)
   }
 
   /** Replies may have been dropped on the way: what was sent is settled, what waits stays. No env has a `link` now. */
@@ -211,9 +216,10 @@ export class Dispatcher {
       .copyBytes(frame, 0, frame.length, call.id, route.index, remainingMs(call.dueAt), call.serial)
   }
 
-  /** The call waits until its function is loaded. */
+  /** The call waits until its function is loaded; what an instance was is not loaded again. */
   #await(call: Call): void {
     const { route } = call
+    if (route.refusal !== undefined) return this.#end(call, route.refusal)
     route.index = undefined
     route.waiting.push(call)
     route.env.load(route)
@@ -249,13 +255,8 @@ export class Dispatcher {
     const where = ran === "no" ? "before the call was started" : "while the call was running"
     const { caller } = call
     this.cancel(call)
-    const error = callError(
-      this.#bootId,
-      call,
-      "DEADLINE_EXCEEDED",
-      ran,
-      `the deadline passed ${where}`,
-    )
+    const reason = `the deadline passed ${where}`
+    const error = callError(this.#bootId, call, "DEADLINE_EXCEEDED", ran, reason)
     caller?.fail(call.callerId, error, call)
   }
 

@@ -1,6 +1,7 @@
 import type { BunhouseError } from "../../protocol/errors.ts"
 import type { FunctionInfo, Place } from "../../protocol/function-spec.ts"
 import { type Backlog, CallQueue } from "./call-queue.ts"
+import type { InstanceRoute } from "./instance-route.ts"
 import type { Lane } from "./lane.ts"
 import type { Outbox } from "../../protocol/outbox.ts"
 
@@ -9,6 +10,8 @@ export interface EnvRoute {
   readonly name: string
   readonly functions: ReadonlyMap<string, FunctionRoute>
   readonly lanes: Readonly<Record<Place, Lane>>
+  /** Living instances of classes, by `<class>/<id>`. */
+  readonly instances: Map<string, InstanceRoute>
   /** What waits in the lanes and for functions to be loaded. */
   readonly backlog: Backlog
   /** Calls that may wait in all queues of the env together. */
@@ -38,6 +41,8 @@ export class FunctionRoute {
   index: number | undefined = undefined
   /** True once the function was deleted: whoever kept the route looks it up again. */
   isRemoved = false
+  /** Why every call is refused, now and later: what the route led to is gone. */
+  refusal: BunhouseError | undefined = undefined
   /** Calls that came before the function was loaded. */
   readonly waiting: CallQueue
 
@@ -54,4 +59,18 @@ export class FunctionRoute {
   get lane(): Lane {
     return this.env.lanes[this.info.run]
   }
+
+  /** Somebody begins to use the route, and stops: a connection that knows it, an HTTP call. */
+  hold(): void {}
+  letGo(): void {}
+
+  /** What the route led to is gone. A function is loaded again; only instances can be lost. */
+  lose(_reason: string): void {}
+}
+
+/** All lanes in which calls of an env can stand. */
+export function* lanesOf({ lanes, instances }: EnvRoute): Generator<Lane> {
+  yield lanes.loop
+  yield lanes.thread
+  for (const { ownLane } of instances.values()) if (ownLane !== undefined) yield ownLane
 }

@@ -1,10 +1,11 @@
 import type { EnvStatus } from "../../protocol/status.ts"
+import { lanesOf } from "../calls/route.ts"
 import type { Env } from "./env.ts"
 
 /** What a user is told about an env. */
 export function envStatus(env: Env): EnvStatus {
-  const { loop, thread } = env.lanes
   const { process, reason } = env
+  const lanes = [...lanesOf(env)]
   const waiting = [...env.functions.values()].reduce((sum, fn) => sum + fn.waiting.length, 0)
   return {
     name: env.name,
@@ -16,8 +17,9 @@ export function envStatus(env: Env): EnvStatus {
     }),
     ...(reason !== undefined && { reason }),
     crashes: env.crashes,
-    running: loop.running + thread.running,
-    queued: loop.queue.length + thread.queue.length + waiting,
+    running: lanes.reduce((sum, lane) => sum + lane.running, 0),
+    queued: lanes.reduce((sum, lane) => sum + lane.queue.length, waiting),
+    instances: env.instances.size,
     functions: [...env.functions.values()].map((route) => route.info),
   }
 }

@@ -28,6 +28,7 @@ export class Env implements EnvRoute {
   readonly lanes: EnvRoute["lanes"]
   readonly backlog = { calls: 0, bytes: 0 }
   readonly functions = new Map<string, FunctionRoute>()
+  readonly instances: EnvRoute["instances"] = new Map()
   spec: EnvSpec
   #state: State = { kind: "stopped" }
   readonly #parts: EnvParts

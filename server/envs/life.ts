@@ -12,8 +12,13 @@ export interface EnvLife extends EnvLink {
   readonly exited: Promise<EnvExit>
   /** Settles when the process has said hello; rejects when it exits or is too slow. */
   readonly ready: Promise<void>
-  /** Has the process load code. Rejects with what the process answered, or when it is gone or does not answer. */
-  load(request: LoadRequest): Promise<void>
+  /**
+   * Has the process load code; resolves with what it says of that. Rejects with what the process answered, or when it
+   * is gone or does not answer.
+   */
+  load(request: LoadRequest): Promise<unknown>
+  /** Has the process forget what `index` names. What cannot be said to it now is not said later. */
+  unload(index: number): void
   /** Ends the process: politely first, by force after `graceMs`. Legal at any time; resolves when it is gone. */
   stop(graceMs: number): Promise<void>
   /** Ends the process and its group at once. */

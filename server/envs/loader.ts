@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs"
 import { rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
+import type { LoadedAs } from "../../protocol/env-control.ts"
 import type { FunctionInfo } from "../../protocol/function-spec.ts"
 import { DEPLOY_TIMEOUT_MS_DEFAULT } from "../../protocol/limits.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
@@ -39,11 +40,22 @@ export class Loader {
     info: FunctionInfo,
     timeoutMs = DEPLOY_TIMEOUT_MS_DEFAULT,
   ): Promise<number> {
+    return (await this.loadAs(AS[info.kind], env, process, info, timeoutMs)).index
+  }
+
+  /** As `load`, for one of the things that can be made of a version. `answer` is what the process says of it. */
+  async loadAs(
+    as: LoadedAs["as"],
+    env: Env,
+    process: EnvLife,
+    info: FunctionInfo,
+    timeoutMs: number,
+  ): Promise<{ readonly index: number; readonly answer: unknown }> {
     const path = await this.#file(info)
     const index = env.nextIndex()
-    const { name, run } = info
-    await process.load({ op: "load", index, name, run, path, timeoutMs })
-    return index
+    const { name, run, export: exported = "default" } = info
+    const request = { op: "load", index, name, run, path, timeoutMs, as, export: exported } as const
+    return { index, answer: await process.load(request) }
   }
 
   /** Loads what waiting calls of `route` need, once at a time in one process. Never rejects: the dispatcher is told. */
@@ -88,6 +100,14 @@ export class Loader {
     return path
   }
 }
+
+/** What calls of a name reach. */
+const AS = {
+  async: "function",
+  sync: "function",
+  class: "statics",
+  module: "module",
+} as const satisfies Record<FunctionInfo["kind"], LoadedAs["as"]>
 
 interface Loading {
   readonly process: EnvLife

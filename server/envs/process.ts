@@ -5,6 +5,7 @@ import {
   type LoadRequest,
   readControlReply,
   readEnvHello,
+  type UnloadRequest,
 } from "../../protocol/env-control.ts"
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import { parseJson } from "../../protocol/fields.ts"
@@ -115,9 +116,9 @@ export class EnvProcess implements EnvLife {
     return this.#isReachable && this.#options.connection.isConnected
   }
 
-  async load(request: LoadRequest): Promise<void> {
+  async load(request: LoadRequest): Promise<unknown> {
     const bytes = Buffer.from(JSON.stringify(request))
-    const lost = this.exited.then(({ how }) => {
+    const lost = this.exited.then(({ how }): never => {
       throw new BunhouseError(
         "DEPLOY_FAILED",
         `the env process ended while it loaded code (${how})`,
@@ -126,8 +127,14 @@ export class EnvProcess implements EnvLife {
     const patienceMs = request.timeoutMs + DEADLINE_GRACE_MS
     const answered = this.#options.connection.request(this.#control, bytes, patienceMs)
     const answer = await Promise.race([answered.catch(this.#loadError(request)), lost])
-    const error = readControlReply(parseJson("a control reply", Buffer.from(answer).toString()))
-    if (error !== undefined) throw error
+    return readControlReply(parseJson("a control reply", Buffer.from(answer).toString()))
+  }
+
+  unload(index: number): void {
+    const request: UnloadRequest = { op: "unload", index }
+    if (this.isReachable) {
+      this.#options.connection.publish(this.#control, Buffer.from(JSON.stringify(request)))
+    }
   }
 
   async stop(graceMs: number): Promise<void> {

@@ -1,15 +1,22 @@
 import { type EnvSpec, readEnvSpec, sameEnvSpec } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import {
+  exportInfo,
   type FunctionInfo,
   type FunctionSpec,
+  moduleVersion,
+  type ModuleSpec,
+  readExports,
   readFunctionInfo,
   versionOf,
 } from "../../protocol/function-spec.ts"
+import { checkName } from "../../protocol/names.ts"
 import type { Store } from "../../broker/store.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import { FunctionRoute } from "../calls/route.ts"
 import { Env, type EnvParts } from "./env.ts"
+import { instanceOf, Instances } from "./instances.ts"
+import type { EnvLife } from "./life.ts"
 import type { Loader } from "./loader.ts"
 
 /**
@@ -20,9 +27,11 @@ import type { Loader } from "./loader.ts"
  * R1. A function is switched to a new version only once that version is loaded; until then the old one serves.
  * R2. What is in memory after a change was written to the store before the caller heard of the change.
  * R3. Changes of one function follow each other; the last one asked for is the one that stays.
+ * R5. The exports of a module are there before its own record, so that a module of a version has all of that version.
  * R4. A deploy that is under way when its env is removed leaves nothing behind, in memory or in the store.
  */
 export class Registry {
+  readonly instances: Instances
   readonly #envs = new Map<string, Env>()
   readonly #store: Store
   readonly #dispatcher: Dispatcher
@@ -41,6 +50,7 @@ export class Registry {
     this.#dispatcher = options.dispatcher
     this.#loader = options.loader
     this.#parts = options.parts
+    this.instances = new Instances(options.loader, options.dispatcher)
   }
 
   get envs(): Iterable<Env> {
@@ -75,7 +85,9 @@ export class Registry {
     return this.#envs.get(env)?.functions.get(name)
   }
 
+  /** Throws NOT_FOUND; STATE_LOST for an instance (`<class>/<id>`) that is no more. */
   route(env: string, name: string): FunctionRoute {
+    if (name.includes("/")) return instanceOf(this.#envs.get(env), env, name)
     const route = this.env(env).functions.get(name)
     if (route !== undefined) return route
     const message = `env ${JSON.stringify(env)} has no function ${JSON.stringify(name)}: send it with fn(…).to(…)`
@@ -129,35 +141,83 @@ export class Registry {
       route.isRemoved = true
       const message = `${route.address} was deleted`
       this.#dispatcher.removed(route, new BunhouseError("NOT_FOUND", message, { env: envName }))
+      await this.instances.releaseAll(this.env(envName), name)
+      await this.#removeExports(exportsOf(route.info))
     })
+  }
+
+  /** Loads a module, and makes its functions and classes callable as `<module>.<export>`. */
+  async deployModule(spec: ModuleSpec, timeoutMs: number): Promise<DeployResult> {
+    return this.#inTurn(`${spec.env}/${spec.name}`, () => this.#deployModule(spec, timeoutMs))
   }
 
   /** Ends all envs. From now on nothing is changed and no env starts; what waits for that is refused with `error`. */
   async close(reason: BunhouseError, graceMs: number): Promise<void> {
     this.#closed = reason
+    this.instances.stop()
     await Promise.all([...this.#envs.values()].map((env) => env.close(reason, graceMs)))
   }
 
   async #deploy(spec: FunctionSpec, timeoutMs: number): Promise<DeployResult> {
-    const { env: envName, name, kind, run, code } = spec
-    const info: FunctionInfo = { env: envName, name, kind, run, version: versionOf(spec) }
+    const { code, ...facts } = spec
+    const info: FunctionInfo = { ...facts, version: versionOf(spec) }
+    const { env: envName, name } = info
     const old = this.find(envName, name)
     if (old?.info.version === info.version) return { info: old.info, changed: false }
     const env = await this.ensureEnv(envName)
     await this.#store.code.put(info.version, code)
     const process = await env.ready()
     const index = await this.#loader.load(env, process, info, timeoutMs)
-    await this.#store.functions.put(envName, name, info)
-    if (env.refusal !== undefined && this.#envs.get(envName) !== env) {
-      await this.#store.functions.delete(envName, name)
+    await this.#switch(env, process, info, index)
+    return { info, changed: true }
+  }
+
+  async #deployModule(spec: ModuleSpec, timeoutMs: number): Promise<DeployResult> {
+    const { code, ...names } = spec
+    const version = moduleVersion(spec)
+    const old = this.find(spec.env, spec.name)?.info
+    if (old?.version === version) return { info: old, changed: false }
+    const env = await this.ensureEnv(spec.env)
+    await this.#store.code.put(version, code)
+    const process = await env.ready()
+    const bare = { ...names, kind: "module", run: "loop", version } as const
+    const { index, answer } = await this.#loader.loadAs("module", env, process, bare, timeoutMs)
+    const info = { ...bare, exports: readExports(Array.isArray(answer) ? answer : []) }
+    const exports = exportsOf(info)
+    for (const { name } of exports) checkName("function", name)
+    // The code has shown that it can be loaded; each export is, by its first call.
+    for (const exported of exports) await this.#switch(env, process, exported, undefined)
+    await this.#switch(env, process, info, index) // R5
+    const kept = new Set(exports.map(({ name }) => name))
+    const before = old === undefined ? [] : exportsOf(old)
+    await this.#removeExports(before.filter(({ name }) => !kept.has(name)))
+    return { info, changed: true }
+  }
+
+  async #removeExports(exports: readonly FunctionInfo[]): Promise<void> {
+    for (const { env, name } of exports) {
+      if (this.find(env, name) !== undefined) await this.removeFunction(env, name)
+    }
+  }
+
+  /** R1: the switch. Without an index, or where the process was lost meanwhile, the first call loads the version. */
+  async #switch(
+    env: Env,
+    process: EnvLife,
+    info: FunctionInfo,
+    index: number | undefined,
+  ): Promise<void> {
+    const { name } = info
+    await this.#store.functions.put(env.name, name, info)
+    if (env.refusal !== undefined && this.#envs.get(env.name) !== env) {
+      await this.#store.functions.delete(env.name, name)
       throw env.refusal // R4
     }
     const route = env.functions.get(name) ?? new FunctionRoute(env, info)
     route.info = info
+    route.index = undefined
     env.functions.set(name, route)
-    // R1: the switch. Where the process was lost meanwhile, the first call loads the version again.
-    if (env.link === process) this.#dispatcher.loaded(route, index)
-    return { info, changed: true }
+    if (index !== undefined && env.link === process) this.#dispatcher.loaded(route, index)
   }
 
   async #forget(env: string, functions: Iterable<string>): Promise<void> {
@@ -185,6 +245,11 @@ export class Registry {
       if (this.#changes.get(subject) === turn) this.#changes.delete(subject)
     }
   }
+}
+
+/** The functions and classes that a module puts into its env. */
+function exportsOf(info: FunctionInfo): FunctionInfo[] {
+  return (info.exports ?? []).flatMap((exported) => exportInfo(info, exported) ?? [])
 }
 
 export interface DeployResult {

@@ -3,7 +3,7 @@ import type { Server } from "bun"
 import { Elysia } from "elysia"
 import { readEnvSpec } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import { readFunctionSpec } from "../../protocol/function-spec.ts"
+import { readFunctionSpec, readModuleSpec } from "../../protocol/function-spec.ts"
 import { paths } from "../../protocol/http.ts"
 import { BODY_BYTES_MAX, UNREAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { checkName } from "../../protocol/names.ts"
@@ -14,6 +14,8 @@ import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
 import { readBody, readJsonBody } from "./body.ts"
 import { callByFrames, callByName } from "./calls.ts"
 import type { Gate } from "./gate.ts"
+import { instanceRoutes } from "./instances.ts"
+import { namesIn } from "./path-names.ts"
 import { SocketCaller, type SocketPeer } from "./socket.ts"
 import { loadTimeoutOf } from "./timeout.ts"
 
@@ -71,6 +73,7 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
       return errorResponse(new BunhouseError("NOT_FOUND", `there is no ${request.method} ${path}`))
     })
   controlRoutes(app, parts)
+  instanceRoutes(app, parts.registry)
   callRoutes(app, parts)
   socketRoute(app, parts)
   app.listen({ hostname, port })
@@ -131,6 +134,14 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
       const spec = readFunctionSpec(names.env, names.function, input)
       return jsonResponse(await registry.deploy(spec, timeoutMs))
     })
+    .put("/v1/envs/:env/modules/:module", async ({ request, server }) => {
+      const names = namesIn(request)
+      const timeoutMs = loadTimeoutOf(request)
+      const input = await readJsonBody(request)
+      patient(server, request)
+      const spec = readModuleSpec(names.env, names.function, input)
+      return jsonResponse(await registry.deployModule(spec, timeoutMs))
+    })
     .get(functionPath, ({ request }) => {
       const names = namesIn(request)
       return jsonResponse(registry.route(names.env, names.function).info)
@@ -182,16 +193,6 @@ function socketRoute(app: Elysia, parts: HttpParts): void {
       callers.get(raw)?.closed()
     },
   })
-}
-
-/** The names in a path, decoded here and only here, so that what was checked is what is used. */
-function namesIn(request: Request): { readonly env: string; readonly function: string } {
-  const [, , , env = "", , fn = ""] = new URL(request.url).pathname.split("/")
-  try {
-    return { env: decodeURIComponent(env), function: decodeURIComponent(fn) }
-  } catch (cause) {
-    throw new BunhouseError("INVALID_ARGUMENT", "a name in the path is not well encoded", { cause })
-  }
 }
 
 /** From here on the answer may take as long as the call's own deadline allows. */

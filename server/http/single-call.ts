@@ -23,18 +23,22 @@ export function singleCall(options: {
   readonly frame: FrameReader
   readonly signal: AbortSignal
 }): Promise<SingleOutcome> {
-  const { signal } = options
+  const { signal, route } = options
   // The caller may have gone while its request was read; then the signal does not fire any more.
   if (signal.aborted) return Promise.resolve(failed(gone("no"), 0))
   const { promise, resolve } = Promise.withResolvers<SingleOutcome>()
-  const call = options.desk.submit(new SingleCaller(resolve), options.frame, options.route)
+  const call = options.desk.submit(new SingleCaller(resolve), options.frame, route)
   if (call === undefined) return promise
+  route.hold()
   const cancel = () => {
     options.desk.leave(call)
     resolve(failed(gone("maybe"), call.serial))
   }
   signal.addEventListener("abort", cancel, { once: true })
-  return promise.finally(() => signal.removeEventListener("abort", cancel))
+  return promise.finally(() => {
+    signal.removeEventListener("abort", cancel)
+    route.letGo()
+  })
 }
 
 function gone(ran: Ran): BunhouseError {

@@ -63,6 +63,8 @@ export class SocketCaller implements Caller {
       if (call !== undefined) this.#desk.leave(call)
     }
     this.#calls.length = 0
+    for (const { route } of this.#targets.values()) route?.letGo()
+    this.#targets.clear()
   }
 
   deliver(callerId: number, frame: FrameReader, call: Call): void {
@@ -111,6 +113,7 @@ export class SocketCaller implements Caller {
     if (target.route !== undefined && !target.route.isRemoved) return target.route
     try {
       target.route = this.#find(target.env, target.function)
+      target.route.hold()
       return target.route
     } catch (cause) {
       const record = encodeErrorRecord(asBunhouseError(cause, "finding a function"))
@@ -120,11 +123,12 @@ export class SocketCaller implements Caller {
   }
 
   #bind(frame: FrameReader): void {
-    if (this.#targets.size >= TARGETS_MAX) {
+    if (this.#targets.size >= TARGETS_MAX && !this.#targets.has(frame.target)) {
       throw new BunhouseError("PROTOCOL_ERROR", `more than ${TARGETS_MAX} targets are bound`)
     }
     const text = Buffer.from(frame.payload).toString()
     const fields = new Fields("the names of a target", parseJson("the names of a target", text))
+    this.#targets.get(frame.target)?.route?.letGo()
     this.#targets.set(frame.target, {
       env: fields.text("env"),
       function: fields.text("function"),

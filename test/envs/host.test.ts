@@ -59,7 +59,8 @@ async function control(request: object): Promise<{ ok: boolean; error?: { code: 
 async function load(index: number, code: string, run = "loop", timeoutMs = 5_000) {
   const path = folder.join(`h${++files}.mjs`)
   writeFileSync(path, code)
-  return control({ op: "load", index, name: "f", run, path, timeoutMs })
+  const loadedAs = { as: "function", export: "default" }
+  return control({ op: "load", index, name: "f", run, path, timeoutMs, ...loadedAs })
 }
 
 function call(id: number, target: number, ...args: unknown[]): void {

@@ -10,6 +10,10 @@ beforeAll(() => {
 })
 afterAll(() => folder[Symbol.dispose]())
 
+/** What a function that is sent by itself is loaded as. */
+const load = (name: string, path: string, index: number) =>
+  loadFunction({ name, path, as: "function", export: "default" }, index)
+
 let count = 0
 function write(code: string): string {
   const path = folder.join(`m${++count}.mjs`)
@@ -20,7 +24,7 @@ function write(code: string): string {
 describe("loadFunction()", () => {
   test("gives the default export under the name that it was sent by", async () => {
     const path = write("export default function f(x) { return x + 1 }")
-    const { name, call } = await loadFunction("then", path, 1)
+    const { name, call } = await load("then", path, 1)
     expect([name, call(1)]).toEqual(["then", 2])
   })
 
@@ -33,7 +37,7 @@ describe("loadFunction()", () => {
     ["export default 1", "exports no function"],
     ["await Promise.reject(new Error('later'))", "later"],
   ])("refuses %p and says what is wrong", async (code, reason) => {
-    const error = await caught(loadFunction("f", write(code), 1))
+    const error = await caught(load("f", write(code), 1))
     expect(error).toMatchObject({ code: "DEPLOY_FAILED", ran: "no" })
     expect(error.message).toContain("f cannot be loaded")
     expect(error.message).toContain(reason)
@@ -45,13 +49,13 @@ describe("loadFunction()", () => {
       `const n = (globalThis["${key}"] ?? 0) + 1; globalThis["${key}"] = n;
        if (n < 2) throw new Error("not yet"); export default () => n`,
     )
-    expect((await caught(loadFunction("f", path, 1))).message).toContain("not yet")
-    expect((await loadFunction("f", path, 2)).call()).toBe(2)
+    expect((await caught(load("f", path, 1))).message).toContain("not yet")
+    expect((await load("f", path, 2)).call()).toBe(2)
   })
 
   test("gives two functions with the same code modules of their own", async () => {
     const path = write("let n = 0; export default () => ++n")
-    const [a, b] = [await loadFunction("a", path, 1), await loadFunction("b", path, 2)]
+    const [a, b] = [await load("a", path, 1), await load("b", path, 2)]
     expect([a.call(), a.call(), b.call()]).toEqual([1, 2, 1])
   })
 })

@@ -21,7 +21,15 @@ const BOOTSTRAP = {
   threadsMax: 4,
 }
 const HELLO = { protocol: PROTOCOL_VERSION, incarnation: "i1", pid: 42, connections: 1 }
-const LOAD = { op: "load", index: 0, name: "f", run: "loop", path: "/x.js" }
+const LOAD = {
+  op: "load",
+  index: 0,
+  name: "f",
+  run: "loop",
+  path: "/x.js",
+  as: "function",
+  export: "default",
+}
 
 /** Without one of its fields. */
 function without(record: object, key: string): Record<string, unknown> {
@@ -74,12 +82,11 @@ describe("what daemon and env process say to each other", () => {
   test("a reply may report an error; what cannot be read of it is INTERNAL", () => {
     const error = toErrorRecord(new BunhouseError("DEPLOY_FAILED", "no such file"))
     expect(readControlReply({ ok: true })).toBeUndefined()
-    expect(readControlReply({ ok: false, error })).toMatchObject({
-      code: "DEPLOY_FAILED",
-      ran: "no",
-    })
-    expect(readControlReply({ ok: false })?.code).toBe("INTERNAL")
-    expect(readControlReply({ ok: false, error: "x" })?.code).toBe("INTERNAL")
+    expect(readControlReply({ ok: true, value: [1] })).toEqual([1])
+    const failed = refusal("DEPLOY_FAILED", () => readControlReply({ ok: false, error }))
+    expect(failed).toMatchObject({ message: "no such file", ran: "no" })
+    refusal("INTERNAL", () => readControlReply({ ok: false }))
+    refusal("INTERNAL", () => readControlReply({ ok: false, error: "x" }))
   })
 })
 

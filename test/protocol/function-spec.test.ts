@@ -25,7 +25,12 @@ describe("readFunctionSpec()", () => {
     ["ml", "..", SENT, "cannot be the name of a function"],
     ["ml", "a/b", SENT, "cannot be the name of a function"],
     ["ml", "f", null, 'expected the function "ml/f" to be an object'],
-    ["ml", "f", {}, 'the function "ml/f": expected kind to be one of "async", "sync", got nothing'],
+    [
+      "ml",
+      "f",
+      {},
+      'the function "ml/f": expected kind to be one of "async", "sync", "class", got nothing',
+    ],
     ["ml", "f", { ...SENT, kind: "asyncGenerator" }, 'got "asyncGenerator"'],
     ["ml", "f", { ...SENT, run: "auto" }, 'expected run to be one of "loop", "thread", got "auto"'],
     ["ml", "f", { ...SENT, code: undefined }, "expected code to be a string, got nothing"],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { chmodSync, rmSync, writeFileSync } from "node:fs"
-import { type ErrorCode, fn, type Ran, type Remote } from "../../client/index.ts"
+import { cls, type ErrorCode, fn, type Ran, type Remote } from "../../client/index.ts"
 import { Daemon } from "../../client/daemon.ts"
 import { ERROR_CODES } from "../../protocol/errors.ts"
 import { caught } from "../support/caught.ts"
@@ -159,6 +159,21 @@ const ROWS: Readonly<Record<ErrorCode, Row>> = {
       await until(() => by.isOneRunning(stack), "the call to run")
       controller.abort()
       return { library: await call }
+    },
+  },
+  STATE_LOST: {
+    never: { cli: "it calls functions, not instances" },
+    provoke: async () => {
+      class Gone {
+        async here(): Promise<void> {}
+      }
+      const gone = await (await cls(Gone).to(stack.here.env("lab"))).create()
+      await gone.release()
+      const path = pathOf("lab", `Gone/${gone.info.id}`, "/call")
+      return {
+        library: await by.library(gone.here()),
+        http: await by.http(stack, "POST", path, { body: ["here", "call"] }),
+      }
     },
   },
   WORKER_LOST: {

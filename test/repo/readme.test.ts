@@ -78,7 +78,7 @@ async function run(words: readonly string[]) {
 
 describe("README.md", () => {
   test("has snippets, and states what some of their lines give", () => {
-    expect([programs.length, commands.length]).toEqual([4, 1])
+    expect([programs.length, commands.length]).toEqual([5, 1])
     expect(programs.flatMap(({ text }) => stated(text))).toEqual([
       "2",
       "2",

@@ -5,13 +5,14 @@ import { paths } from "../../protocol/http.ts"
 /** docs/protocol.md names every route of the daemon, and no other. */
 const root = join(import.meta.dir, "../..")
 const document = await Bun.file(join(root, "docs/protocol.md")).text()
-const app = await Bun.file(join(root, "server/http/app.ts")).text()
+const files = ["app.ts", "instances.ts"].map((name) => join(root, "server/http", name))
+const app = (await Promise.all(files.map((path) => Bun.file(path).text()))).join("\n")
 
 const documented = [...document.matchAll(/^\| ([A-Z]+) `(\/[^`]*)`/gm)]
   .map(([, method = "", path = ""]) => `${method} ${path}`)
   .toSorted()
 
-/** Where app.ts says the path of a route by a name. */
+/** Where the code says the path of a route by a name. */
 const named = new Map<string, string>(
   Object.entries(paths).flatMap(([name, path]) =>
     typeof path === "string" ? [[`paths.${name}`, path]] : [],
@@ -21,12 +22,14 @@ for (const [, name = "", path = ""] of app.matchAll(/const (\w+Path) = "([^"]+)"
   named.set(name, path)
 }
 
-/** The routes in the text of app.ts, such as `GET /v1/envs/<env>`. */
+/** The routes in the text of the code, such as `GET /v1/envs/<env>`. */
 function routesIn(text: string): string[] {
   const calls = text.matchAll(/\.(get|put|post|delete|patch|all|ws)\(\s*([^,\s]+),/g)
   return [...calls]
     .map(([, method = "", path = ""]) => {
-      const shown = pathOf(path).replace(":env", "<env>").replace(":function", "<fn>")
+      const shown = pathOf(path)
+        .replace(":function", "<fn>")
+        .replaceAll(/:(\w+)/g, "<$1>")
       return `${method === "ws" ? "GET" : method.toUpperCase()} ${shown}`
     })
     .toSorted()
@@ -38,7 +41,7 @@ function pathOf(expression: string): string {
 }
 
 describe("docs/protocol.md", () => {
-  test("has exactly the routes of server/http/app.ts", () => {
+  test("has exactly the routes of server/http", () => {
     expect(documented).toEqual(routesIn(app))
     expect(documented.length).toBeGreaterThan(10)
   })

@@ -42,6 +42,7 @@ export class FakeEnv implements EnvRoute {
   readonly backlog = { calls: 0, bytes: 0 }
   readonly lanes: EnvRoute["lanes"]
   readonly functions = new Map<string, FunctionRoute>()
+  readonly instances: EnvRoute["instances"] = new Map()
   queueMax = 1_000
   link: FakeLink | undefined = new FakeLink()
   refusal: BunhouseError | undefined

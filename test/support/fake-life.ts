@@ -13,9 +13,11 @@ export class FakeLife implements EnvLife {
   readonly received: SeenFrame[] = []
   /** What it was asked to load, in order. */
   readonly loads: LoadRequest[] = []
+  /** What it was asked to forget, in order. */
+  readonly unloaded: number[] = []
   isReachable = true
   /** What loading does; by default it succeeds at once. */
-  onLoad: (request: LoadRequest) => Promise<void> = () => Promise.resolve()
+  onLoad: (request: LoadRequest) => Promise<unknown> = () => Promise.resolve()
   /** How it ends when it is told to; undefined lets it go on. */
   endsBy: string | undefined = "exit code 0"
   wasKilled = false
@@ -40,9 +42,13 @@ export class FakeLife implements EnvLife {
     return this.#ready.promise
   }
 
-  async load(request: LoadRequest): Promise<void> {
+  async load(request: LoadRequest): Promise<unknown> {
     this.loads.push(request)
-    await this.onLoad(request)
+    return this.onLoad(request)
+  }
+
+  unload(index: number): void {
+    this.unloaded.push(index)
   }
 
   async stop(): Promise<void> {

@@ -12,6 +12,7 @@ const env: EnvStatus = {
   pid: 12,
   crashes: 0,
   running: 3,
+  instances: 2,
   queued: 4,
   functions: [],
 }
@@ -46,8 +47,8 @@ describe("renderStatus()", () => {
         "broker  connected to nats://127.0.0.1:1 (embedded, nats-server 2.9.10, process 8)",
         "calls   5 in flight",
         "",
-        "ENV   STATE  PID  RUNNING  QUEUED  FUNCTIONS  CRASHES",
-        "math  ready   12        3       4          0        0",
+        "ENV   STATE  PID  RUNNING  QUEUED  FUNCTIONS  INSTANCES  CRASHES",
+        "math  ready   12        3       4          0          2        0",
       ].join("\n"),
     )
   })

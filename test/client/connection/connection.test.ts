@@ -71,6 +71,22 @@ function fallSilent(): void {
 }
 
 describe("Connection", () => {
+  test("gives the number of a function that is not called any more to another one", async () => {
+    await call("a", { function: "a" })
+    await call("b", { function: "b" })
+    connection.forget("lab", "a")
+    connection.forget("lab", "never called")
+    await call("c", { function: "c" })
+    await call("a again", { function: "a" })
+    const bound = daemon.frames.filter(({ type }) => type === FrameType.bind)
+    expect(bound.map(({ target, text }) => [target, JSON.parse(text).function])).toEqual([
+      [1, "a"],
+      [2, "b"],
+      [1, "c"],
+      [3, "a"],
+    ])
+  })
+
   test("sends all calls of one tick as one message, and names each function once", async () => {
     await call("first")
     const texts = Array.from({ length: 50 }, (_, i) => `call ${i}`)

@@ -33,7 +33,7 @@ async function load(code: string, timeoutMs = 5_000): Promise<number> {
   const index = ++files
   const path = folder.join(`m${index}.mjs`)
   writeFileSync(path, `export default function f(a, b) { ${code} }`)
-  await pool.load(index, { name: "f", path }, timeoutMs)
+  await pool.load(index, { name: "f", path, as: "function", export: "default" }, timeoutMs)
   return index
 }
 
@@ -41,7 +41,7 @@ async function loadModule(code: string, timeoutMs: number): Promise<void> {
   const index = ++files
   const path = folder.join(`m${index}.mjs`)
   writeFileSync(path, code)
-  await pool.load(index, { name: "f", path }, timeoutMs)
+  await pool.load(index, { name: "f", path, as: "function", export: "default" }, timeoutMs)
 }
 
 /** Starts a call; returns its id. */

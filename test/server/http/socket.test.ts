@@ -55,6 +55,22 @@ function call(id: number, target = 1): Uint8Array {
 }
 
 describe("SocketCaller", () => {
+  test("holds the routes that it calls, until their numbers or the connection go", async () => {
+    const held: string[] = []
+    for (const name of ["f", "g"]) {
+      const route = name === "f" ? lab.route : lab.env.add("g", { index: 8 })
+      route.hold = () => held.push(name)
+      route.letGo = () => void held.splice(held.indexOf(name), 1)
+    }
+    client.socket.receive(joined(bind(1), call(1), call(2)))
+    expect(held).toEqual(["f"])
+    const again = bind(1, { env: "lab", function: "g" })
+    client.socket.receive(joined(again, call(3)))
+    expect(held).toEqual(["g"])
+    client.socket.closed()
+    expect(held).toEqual([])
+  })
+
   test("says hello first, unasked", async () => {
     await Bun.sleep(0)
     expect(client.frames).toMatchObject([{ type: FrameType.hello, text: "hello" }])

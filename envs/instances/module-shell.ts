@@ -1,0 +1,46 @@
+import { BunhouseError } from "../../protocol/errors.ts"
+import { MEMBERS_MAX } from "../../protocol/limits.ts"
+import type { ModuleExport } from "../../protocol/function-spec.ts"
+import { types } from "node:util"
+import { isConcreteClass, membersOf, placeOfMembers } from "../../client/code/members.ts"
+import { Refusal } from "./refusal.ts"
+
+/** What a module exports. Throws DEPLOY_FAILED where that is nothing, or too much. */
+export function describeModule(name: string, module: object): ModuleExport[] {
+  const exports = Object.entries(module)
+  if (exports.length > 0 && exports.length <= MEMBERS_MAX) {
+    return exports.map(([key, value]) => describeExport(key, value))
+  }
+  const message = `the module ${name} has ${exports.length} exports, expected 1 to ${MEMBERS_MAX}`
+  throw new BunhouseError("DEPLOY_FAILED", message, { function: name })
+}
+
+/** What a call of the module itself reaches: `[export, "value"]` answers a value that it exports. */
+export function moduleShell(name: string, module: object): (...args: unknown[]) => unknown {
+  return (...args) => {
+    const [key, op] = args
+    if (op === "value" && typeof key === "string" && Object.hasOwn(module, key)) {
+      return Reflect.get(module, key)
+    }
+    const message = `expected [export, "value"] in a call of the module ${name}`
+    throw new Refusal(new BunhouseError("INVALID_ARGUMENT", message))
+  }
+}
+
+function describeExport(name: string, value: unknown): ModuleExport {
+  if (typeof value !== "function") return { name, kind: "value" }
+  if (types.isGeneratorFunction(value)) {
+    return { name, kind: "refused", reason: "it is a generator, which cannot be called from afar" }
+  }
+  if (!isConcreteClass(value)) {
+    return types.isAsyncFunction(value)
+      ? { name, kind: "async", run: "loop" }
+      : { name, kind: "sync", run: "thread" }
+  }
+  try {
+    const members = membersOf(value)
+    return { name, kind: "class", run: placeOfMembers(members), members }
+  } catch (error) {
+    return { name, kind: "refused", reason: error instanceof Error ? error.message : String(error) }
+  }
+}

@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { cls } from "../../client/index.ts"
+import { caught } from "../support/caught.ts"
+import { type Stack, startStack } from "../support/stack.ts"
+
+let stack: Stack
+beforeAll(async () => {
+  stack = await startStack()
+})
+afterAll(() => stack[Symbol.asyncDispose]())
+
+/** All methods are async: its instances live on the loop. */
+class Account {
+  #balance: number
+  readonly owner: string
+  note = ""
+
+  constructor(owner: string, balance = 0) {
+    if (balance < 0) throw new RangeError(`${owner} owes money`)
+    this.owner = owner
+    this.#balance = balance
+  }
+
+  get balance(): number {
+    return this.#balance
+  }
+
+  set balance(value: number) {
+    this.#balance = value
+  }
+
+  async deposit(...amounts: number[]): Promise<number> {
+    for (const amount of amounts) this.#balance += amount
+    return this.#balance
+  }
+
+  async withdraw(amount: number): Promise<number> {
+    if (amount > this.#balance) {
+      throw Object.assign(new TypeError("too little"), { missing: amount - this.#balance })
+    }
+    return (this.#balance -= amount)
+  }
+
+  /** Reads, waits, writes: what happens between is lost. */
+  async careless(amount: number): Promise<void> {
+    const read = this.#balance
+    await Bun.sleep(5)
+    this.#balance = read + amount
+  }
+
+  double = async (): Promise<number> => this.deposit(this.#balance)
+
+  async *history(): AsyncGenerator<number> {
+    yield this.#balance
+  }
+
+  static async rate(): Promise<number> {
+    return 0.5
+  }
+
+  static limit = 100
+}
+
+/** Has sync methods: each instance lives on a thread of its own. */
+class Stamps {
+  #seen: string[] = []
+
+  add(text: string): number {
+    return this.#seen.push(text)
+  }
+
+  block(ms: number): number {
+    Bun.sleepSync(ms)
+    return this.#seen.length
+  }
+
+  async later(text: string): Promise<string[]> {
+    await Bun.sleep(5)
+    this.#seen.push(text)
+    return this.#seen
+  }
+
+  promised(text: string): Promise<string> {
+    return Promise.resolve(`${text}!`)
+  }
+
+  where(): { readonly isMain: boolean; readonly pid: number } {
+    return { isMain: Bun.isMainThread, pid: process.pid }
+  }
+
+  static shout(text: string): string {
+    return text.toUpperCase()
+  }
+}
+
+describe("an instance on the loop", () => {
+  test("keeps its state between calls, private fields included", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    expect(accounts.info).toMatchObject({ kind: "class", run: "loop", name: "Account" })
+    await using account = await accounts.create("ann", 5)
+    expect(await account.deposit(1, 2)).toBe(8)
+    expect(await account.deposit()).toBe(8)
+    expect(account.sync.withdraw(3)).toBe(5)
+    expect(await account.async.withdraw(1)).toBe(4)
+    expect(await account.double()).toBe(8)
+  })
+
+  test("tells its fields and what its getters give, and takes new values", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    await using account = await accounts.create("bob", 5)
+    expect([await account.get("owner"), await account.get("balance")]).toEqual(["bob", 5])
+    await account.set("note", "new")
+    await account.set("balance", 7)
+    expect([await account.get("note"), await account.deposit()]).toEqual(["new", 7])
+  })
+
+  test("throws what its methods and its constructor throw", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    await using account = await accounts.create("cy", 1)
+    const error: unknown = await account.withdraw(3).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error).toMatchObject({ missing: 2, remote: { function: `Account/${account.info.id}` } })
+    const { instances } = (await stack.here.env().status()) ?? { instances: -1 }
+    const thrown: unknown = await accounts.create("dan", -1).catch((reason: unknown) => reason)
+    expect(thrown).toBeInstanceOf(RangeError)
+    expect(thrown).toMatchObject({ message: "dan owes money" })
+    expect((await stack.here.env().status())?.instances).toBe(instances)
+  })
+
+  test("lets calls overlap where they await, as it would locally", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    await using account = await accounts.create("eve")
+    await Promise.all([account.careless(1), account.careless(2), account.careless(4)])
+    expect([1, 2, 4]).toContain(await account.get("balance"))
+  })
+
+  test("shares nothing with other instances", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    const all = await Promise.all([1, 2, 3].map((n) => accounts.create(`n${n}`, n)))
+    await Promise.all(all.map((account) => account.deposit(10)))
+    expect(await Promise.all(all.map((account) => account.get("balance")))).toEqual([11, 12, 13])
+    await Promise.all(all.map((account) => account.release()))
+  })
+
+  test("refuses what cannot travel by the path that its caller knows", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    await using account = await accounts.create("fay")
+    // @ts-expect-error -- no number
+    const error = await caught(account.deposit(1, { save: () => 1 }))
+    expect(error).toMatchObject({ code: "VALUE_NOT_SENDABLE", path: "args[1].save" })
+  })
+
+  test("has static methods and fields beside it", async () => {
+    const accounts = await cls(Account).to(stack.here)
+    expect(await accounts.static.rate()).toBe(0.5)
+    expect(accounts.static.sync.rate()).toBe(0.5)
+    expect(await accounts.static.get("limit")).toBe(100)
+  })
+
+  test("refuses generators, and says so", async () => {
+    const accounts = await cls(Account, { run: "loop" }).to(stack.here.env("generators"))
+    await using account = await accounts.create("gus")
+    // @ts-expect-error -- generators are not among the methods
+    expect(() => account.history()).toThrow("generator")
+  })
+})
+
+describe("an instance on a thread of its own", () => {
+  test("blocks for sync methods, awaits async ones, and takes calls in their order", async () => {
+    const stamps = await cls(Stamps).to(stack.here)
+    expect(stamps.info.run).toBe("thread")
+    await using one = await stamps.create()
+    expect(one.add("a")).toBe(1)
+    const calls = [one.async.add("b"), one.later("c"), one.async.add("d")]
+    expect(await Promise.all(calls)).toEqual([2, ["a", "b", "c"], 4])
+    expect(one.sync.later("e")).toEqual(["a", "b", "c", "d", "e"])
+  })
+
+  test("is not on the main thread, and stops neither the loop nor another instance", async () => {
+    const stamps = await cls(Stamps).to(stack.here)
+    const accounts = await cls(Account).to(stack.here)
+    await using account = await accounts.create("hal", 1)
+    await using one = await stamps.create()
+    await using other = await stamps.create()
+    const blocked = one.async.block(60_000)
+    blocked.catch(() => {})
+    expect(await account.deposit(1)).toBe(2)
+    expect(await other.async.add("x")).toBe(1)
+    const where = await other.async.where()
+    expect(where.isMain).toBe(false)
+    process.kill(where.pid, "SIGKILL")
+    expect((await caught(blocked)).code).toBe("WORKER_LOST")
+  })
+
+  test("hands out a promise as a promise, and has static methods on the env's threads", async () => {
+    const stamps = await cls(Stamps).to(stack.here)
+    await using one = await stamps.create()
+    expect(await one.promised("x")).toBe("x!")
+    expect(stamps.static.shout("x")).toBe("X")
+    expect(await stamps.static.async.shout("y")).toBe("Y")
+  })
+})

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { type Stack, startStack } from "../support/stack.ts"
+
+/** Examples that show what classes and modules do, run as their readers would. */
+let stack: Stack
+beforeAll(async () => {
+  stack = await startStack()
+})
+afterAll(() => stack[Symbol.asyncDispose]())
+
+async function run(example: string): Promise<string[]> {
+  await using program = Bun.spawn([process.execPath, join(EXAMPLES, example)], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      BUNHOUSE_HOME: stack.home,
+      BUNHOUSE_URL: stack.url,
+      BUNHOUSE_QUIET: "1",
+    },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  })
+  const [stdout, stderr] = await Promise.all([program.stdout.text(), program.stderr.text()])
+  expect({ exitCode: await program.exited, stderr }).toEqual({ exitCode: 0, stderr: "" })
+  return stdout.split("\n").flatMap((line) => line.trim().replaceAll(/\s+/g, " ") || [])
+}
+
+const EXAMPLES = join(import.meta.dir, "../../examples")
+
+describe("examples/", () => {
+  test("class-state.ts keeps state in one place, and says when it is gone", async () => {
+    expect(await run("class-state.ts")).toEqual([
+      "visits of /home: 1",
+      "and once more: 2 of 2",
+      "thrown there: nobody unvisits a page",
+      "primes to 1,000: 168 (blocking)",
+      "primes to 5,000: 669 (awaited)",
+      "after a restart: STATE_LOST",
+      "a fresh one: 1",
+    ])
+  })
+
+  test("module-exports.ts calls functions and classes of one module", async () => {
+    const lines = (await run("module-exports.ts")).join(" ")
+    expect(lines).toContain("jobs: 1 2 ")
+    expect(lines).toContain("resize: 1600 (blocking) 4096 (awaited)")
+    expect(lines).toContain('[ "2 jobs", "first", "second" ]')
+    expect(lines).toEndWith("found: image-jobs.resize 6")
+  })
+})
