@@ -14,6 +14,17 @@ import { isMethodCalledAsync, readWords } from "./words.ts"
 /** Any function; its parameters and its result do not matter here. */
 export type AnyFunction = (...args: never[]) => unknown
 
+/** Any class; its parameters and its instances do not matter here. */
+export type AnyClass = abstract new (...args: never[]) => unknown
+
+/** True for a class that is written in JavaScript, and for nothing else. */
+export function isClass(value: unknown): value is AnyClass {
+  if (typeof value !== "function" || types.isProxy(value)) return false
+  const text: string = Reflect.apply(toText, value, [])
+  // A method may be called `class`, but methods have no prototype.
+  return /^class(?![\p{ID_Continue}$\u200c\u200d])/u.test(text) && Object.hasOwn(value, "prototype")
+}
+
 /** "async" for async functions, else "sync". Throws FUNCTION_NOT_SENDABLE for what cannot be sent at all. */
 export function kindOf(f: unknown): FunctionKind {
   checkSendable(f)
@@ -48,7 +59,7 @@ export function ownName(f: object): string {
 }
 
 /** The text of a function, whatever it or its prototype chain call `toString`. */
-export function textOf(f: AnyFunction): string {
+export function textOf(f: AnyFunction | AnyClass): string {
   const text = Reflect.apply(toText, f, [])
   // Of `async async(x) { … }`, a method, Bun forgets the first word.
   return isMethodCalledAsync(text) && types.isAsyncFunction(f) ? `async ${text}` : text
@@ -66,8 +77,7 @@ function whyNotSendable(f: unknown): string | undefined {
   }
   const text: string = Reflect.apply(toText, f, [])
   if (isNative(text)) return whyNotNative(ownName(f))
-  // A method may be called `class`, but methods have no prototype.
-  if (/^class(?![\p{ID_Continue}$\u200c\u200d])/u.test(text) && Object.hasOwn(f, "prototype")) {
+  if (isClass(f)) {
     return "it is a class; send it with cls() instead of fn()"
   }
   return undefined

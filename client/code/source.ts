@@ -1,5 +1,5 @@
 import { checkName } from "../../protocol/names.ts"
-import { type AnyFunction, ownName, refusal } from "./kind.ts"
+import { type AnyClass, type AnyFunction, ownName, refusal, textOf } from "./kind.ts"
 import { shapeOf } from "./shape.ts"
 
 /**
@@ -26,6 +26,11 @@ export function moduleOf(f: AnyFunction): string {
   const start = isAsync ? "async " : ""
   const property = form === "method" ? `${start}${key}${code.slice(parameters)}` : `${key}: ${code}`
   return `${prelude}export default ({ ${property}\n})${key}\n`
+}
+
+/** The same for a class. */
+export function classModuleOf(C: AnyClass): string {
+  return `export default (${textOf(C)}\n)\n`
 }
 
 /** The name that a function is sent under: the given one, else its own. Throws FUNCTION_NOT_SENDABLE without one. */
