@@ -13,14 +13,14 @@ import { BunhouseError } from "../protocol/errors.ts"
 import { homePaths, homeRoot } from "../protocol/home.ts"
 import { paths } from "../protocol/http.ts"
 import { checkName, nameToken } from "../protocol/names.ts"
-import { type CallSite, callSite } from "./code/call-site.ts"
-import { checkSelfContained } from "./code/captured.ts"
+import { callSite } from "./code/call-site.ts"
+import { codeOf } from "./code/code-of.ts"
 import { kindOf } from "./code/kind.ts"
-import { moduleOf, nameFor } from "./code/source.ts"
+import { nameFor } from "./code/source.ts"
 import { Daemon } from "./daemon.ts"
 import type { Env } from "./env.ts"
 import type { Link } from "./link.ts"
-import { notice } from "./notices.ts"
+import { notice, warn } from "./notices.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
 
 export interface FnOptions {
@@ -30,6 +30,11 @@ export interface FnOptions {
   readonly kind?: FunctionKind
   /** Where it runs. Default `auto`: async functions on the env's loop, sync ones on a thread. */
   readonly run?: "auto" | Place
+  /**
+   * Values to carry along, by the name of the variable that the function captures: `with: { size }`. They stand for every
+   * use of the name in the function's file, are copied when the function is sent, and cannot be assigned.
+   */
+  readonly with?: Readonly<Record<string, unknown>>
 }
 
 /** Where a function can be sent. A daemon means its env `default`. */
@@ -63,14 +68,11 @@ export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendab
     async to(target) {
       const env = target instanceof Daemon ? target.env() : target
       const link = await env.describe()
-      const spec: FunctionSpec = {
-        env: env.name,
-        name,
-        kind: declared,
-        run,
-        code: moduleOf(f),
-      }
-      const info = await send(link, spec, f, site)
+      const known = lookUp(link, paths.function(env.name, name))
+      const carried = options.with === undefined ? {} : { with: options.with }
+      const [code, old] = await Promise.all([codeOf(f, site, carried), known])
+      const spec: FunctionSpec = { env: env.name, name, kind: declared, run, code: code.code }
+      const info = old?.version === versionOf(spec) ? old : await send(link, spec, code.notices)
       return makeRemote<F>({ link, info, local: f, options: {} })
     },
   }
@@ -79,15 +81,11 @@ export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendab
 async function send(
   link: Link,
   spec: FunctionSpec,
-  f: AnyFunction,
-  site: CallSite | undefined,
+  notices: readonly string[],
 ): Promise<FunctionInfo> {
   const path = paths.function(spec.env, spec.name)
-  const known = await lookUp(link, path)
-  // A version that the daemon has was checked when it was sent.
-  if (known?.version === versionOf(spec)) return known
   checkCodeSize(spec)
-  await checkSelfContained(f, site)
+  notices.forEach(warn)
   const { kind, run, code } = spec
   const written = await writeOut(link, spec)
   notice(`wrote function ${spec.name} to ${written}`)
