@@ -18,8 +18,8 @@ export interface BundleInput {
   readonly path: string
   /** Text of the entry, which imports files by their absolute paths. Without it the file itself is the entry. */
   readonly entry?: string
-  /** Texts that stand for files, by path. */
-  readonly masks: ReadonlyMap<string, string>
+  /** A text that stands for a file. */
+  readonly mask?: { readonly path: string; readonly text: string }
   /** Modules that are made up, by specifier. */
   readonly made: ReadonlyMap<string, string>
   /** Packages that are left to the env. */
@@ -38,15 +38,15 @@ export interface Bundle {
   readonly exports: readonly string[]
   /** Files of the program that were read, with what tells whether they have changed since. */
   readonly stamps: ReadonlyMap<string, string>
-  /** What files of the program import from a masked file, by its path. */
-  readonly imported: ReadonlyMap<string, ReadonlySet<string>>
+  /** What files of the program import from a masked file; `*` for all of it or for its namespace. */
+  readonly imported: ReadonlySet<string>
   readonly files: readonly SourceFile[]
   /** Why it cannot be sent, one line each. */
   readonly problems: readonly string[]
 }
 
 export async function bundle(input: BundleInput): Promise<Bundle> {
-  const seen = new Seen(input.masks)
+  const seen = new Seen(input.mask?.path)
   const output = await built({
     entrypoints: [input.entry === undefined ? input.path : ENTRY],
     target: "bun",
@@ -113,9 +113,8 @@ function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
   })
   build.onLoad({ filter: OF_THE_PROGRAM }, async ({ path }) => {
     const source = await seen.see(path)
-    const mask = input.masks.get(path)
-    if (source === undefined || mask === undefined) return undefined
-    return { contents: mask, loader: source.dialect }
+    if (source === undefined || path !== input.mask?.path) return undefined
+    return { contents: input.mask.text, loader: source.dialect }
   })
 }
 
@@ -143,13 +142,13 @@ function exactly(path: string): RegExp {
 /** What is noticed of the files of the program while they are bundled. */
 class Seen {
   readonly stamps = new Map<string, string>()
-  readonly imported = new Map<string, Set<string>>()
+  readonly imported = new Set<string>()
   readonly files: SourceFile[] = []
   readonly addons = new Set<string>()
-  readonly #masks: ReadonlyMap<string, string>
+  readonly #masked: string | undefined
 
-  constructor(masks: ReadonlyMap<string, string>) {
-    this.#masks = masks
+  constructor(masked: string | undefined) {
+    this.#masked = masked
   }
 
   async see(path: string): Promise<SourceFile | undefined> {
@@ -157,11 +156,10 @@ class Seen {
     const source = await readSourceFile(path).catch(() => undefined)
     if (source === undefined) return undefined
     this.files.push(source)
+    if (this.#masked === undefined || path === this.#masked) return source
     for (const [specifier, names] of importsOf(source.program)) {
-      const target = resolve(specifier, path)
-      if (target === undefined || !this.#masks.has(target) || target === path) continue
-      const known = this.imported.get(target) ?? new Set()
-      this.imported.set(target, known.union(names))
+      if (resolve(specifier, path) !== this.#masked) continue
+      for (const name of names) this.imported.add(name)
     }
     return source
   }

@@ -22,11 +22,10 @@ export async function moduleCode(
   const path = text.startsWith("file:") ? Bun.fileURLToPath(text) : text
   const made = await bundle({
     path,
-    masks: new Map(),
     made: new Map(),
     external: options.external ?? [],
   })
-  await refuseProblems(path, made)
+  refuseProblems(`the module ${path}`, made)
   return {
     code: mapped(made.code, made.map),
     notices: [...loadNotices(path, made), ...changeNotices(made)],

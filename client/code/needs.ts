@@ -1,7 +1,7 @@
 import { nameOf } from "./find-value.ts"
 import { isGlobal } from "./globals.ts"
 import { type Outside, keyOf, outsideOf, rangeOf } from "./outside.ts"
-import type { Node, SendableNode } from "./parse.ts"
+import { type Node, type SendableNode, walk } from "./parse.ts"
 import type { Declaration, Range } from "./scope.ts"
 import type { SourceFile } from "./source-file.ts"
 
@@ -34,8 +34,28 @@ export interface Needs {
 export interface Wanted {
   /** Names of values that are carried along; they stand for every use of the name in the file. */
   readonly values: ReadonlySet<string>
-  /** What other files of the bundle import from this one; `*` for all of it. */
+  /** What other files of the bundle import from this one. */
   readonly exports: ReadonlySet<string>
+}
+
+/** Names that the file exports itself; what it re-exports whole is not looked at. */
+export function exportsOf({ program }: SourceFile): readonly string[] {
+  return program.body.flatMap((statement) => {
+    if (statement.type !== "ExportNamedDeclaration") return []
+    const { declaration, specifiers } = statement
+    const names = specifiers.map(({ exported }) => nameOf(exported))
+    if (declaration?.type !== "VariableDeclaration") {
+      const id = declaration !== null && "id" in declaration ? declaration.id : null
+      return id === null ? names : [...names, nameOf(id)]
+    }
+    for (const { id } of declaration.declarations) {
+      walk(id, (node) => {
+        if (node.type === "Identifier") names.push(node.name)
+        return true
+      })
+    }
+    return names
+  })
 }
 
 export function needsOf(root: SendableNode, source: SourceFile, wanted: Wanted): Needs {
@@ -81,7 +101,7 @@ class Search implements Needs {
     for (const statement of this.#source.program.body) {
       if (statement.type === "ExportNamedDeclaration") this.#exportNamed(statement, name)
       else if (statement.type === "ExportAllDeclaration") this.exporting.add(statement)
-      else if (statement.type === "ExportDefaultDeclaration" && isMeant(name, "default")) {
+      else if (statement.type === "ExportDefaultDeclaration" && name === "default") {
         const { declaration } = statement
         if (topStatement(declaration, this.#source) !== undefined) this.#keep(declaration)
         else if (!this.exporting.has(statement)) {
@@ -95,7 +115,7 @@ class Search implements Needs {
   #exportNamed(statement: Node, name: string): void {
     if (statement.type !== "ExportNamedDeclaration") return
     for (const { local, exported } of statement.specifiers) {
-      if (!isMeant(name, nameOf(exported))) continue
+      if (name !== nameOf(exported)) continue
       if (statement.source !== null) this.exporting.add(statement)
       else {
         const { start, end } = local
@@ -114,10 +134,8 @@ class Search implements Needs {
     for (const node of declared) {
       const id = "id" in node ? node.id : null
       if (id === null || id === undefined) continue
-      const isOne = id.type !== "Identifier" || isMeant(name, id.name)
-      const about = id.type === "Identifier" ? this.#source.scopes.topLevel(id.name) : undefined
-      if (isOne && about !== undefined) this.#declared(useOf(nameOf(id), id.start, about))
-      else if (isOne && node.type === "VariableDeclarator") this.#keep(node)
+      const about = this.#source.scopes.topLevel(name)
+      if (about?.nodes.includes(node) === true) this.#declared(useOf(name, id.start, about))
     }
   }
 
@@ -171,10 +189,6 @@ class Search implements Needs {
 
 // Not a global, but Bun gives every module its own.
 const OF_EVERY_MODULE = "require"
-
-function isMeant(wanted: string, name: string): boolean {
-  return wanted === "*" ? name !== "default" : wanted === name
-}
 
 function useOf(name: string, start: number, declaration: Declaration): Outside {
   return {

@@ -4,11 +4,11 @@ import { type Bundle, bundle } from "./bundle.ts"
 import { firstEffectOf, firstEffectOfFile } from "./effects.ts"
 import { explain, listed } from "./explain.ts"
 import { resolve } from "./find-value.ts"
-import { type AnyClass, type AnyFunction, isClass, ownName, refusal } from "./kind.ts"
+import { type AnyClass, type AnyFunction, describe, isClass, ownName, refusal } from "./kind.ts"
 import { positionAt } from "./lines.ts"
 import type { Located } from "./locate.ts"
 import { VALUE, VALUES, circular, maskOf } from "./mask.ts"
-import { type Needs, needsOf } from "./needs.ts"
+import { type Needs, exportsOf, needsOf } from "./needs.ts"
 import { isOfProject } from "./outside.ts"
 import { mapped, originOf } from "./source-map.ts"
 
@@ -49,16 +49,16 @@ export async function travel(
     const made = await bundle({
       path: source.path,
       entry: entryOf(value, source.path),
-      masks: new Map([[source.path, maskOf(node, source, needs)]]),
+      mask: { path: source.path, text: maskOf(node, source, needs) },
       made: new Map([[VALUES, luggage.values(needs.values)]]),
       external: [...luggage.external, ...missing(needs, source.path)],
     })
-    const wanted = exports.union(made.imported.get(source.path) ?? new Set<string>())
+    const wanted = exports.union(importedOf(located, made, luggage))
     if (wanted.size > exports.size) {
       exports = wanted
       continue
     }
-    await refuseProblems(value, made)
+    refuseProblems(describe(value), made)
     return {
       code: mapped(made.code, made.map),
       notices: noticesOf(value, located, needs, made),
@@ -67,6 +67,30 @@ export async function travel(
     }
   }
   throw new BunhouseError("INTERNAL", `the imports of ${source.path} lead back to it without end`)
+}
+
+/**
+ * What files of the bundle import from the function's own. Where one takes all of it, that is each export whose name
+ * stands in one of the files and that can travel: taking every one would run what has nothing to do with the function.
+ */
+function importedOf(
+  { node, source }: Located,
+  made: Bundle,
+  luggage: Luggage,
+): ReadonlySet<string> {
+  const { imported, files } = made
+  if (!imported.has("*")) return imported
+  const words = new Set<string>()
+  for (const { path, text } of files) {
+    if (path === source.path) continue
+    for (const [word] of text.matchAll(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu)) words.add(word)
+  }
+  const offered = exportsOf(source).filter((name) => {
+    if (!words.has(name)) return false
+    const needs = needsOf(node, source, { values: luggage.given, exports: new Set([name]) })
+    return needs.troubles.length === 0 && circular(node, needs) === undefined
+  })
+  return imported.union(new Set(offered)).difference(new Set("*"))
 }
 
 /** The name is set, because a bundler gives another one to what would collide. */
@@ -106,10 +130,12 @@ function missing({ loads }: Needs, path: string): readonly string[] {
 }
 
 /** Throws FUNCTION_NOT_SENDABLE for what the bundler found. */
-export async function refuseProblems(value: unknown, made: Bundle): Promise<void> {
+export function refuseProblems(subject: string, made: Bundle): void {
   const problems = made.problems.length > 0 ? made.problems : metaProblems(made)
   if (problems.length === 0) return
-  throw refusal(value, `what it imports cannot travel\n${listed([...new Set(problems)])}`)
+  const list = listed([...new Set(problems)])
+  const message = `${subject} cannot be sent: what it imports cannot travel\n${list}`
+  throw new BunhouseError("FUNCTION_NOT_SENDABLE", message)
 }
 
 /** A file of the program that asks where it stands would get an answer about the env. */

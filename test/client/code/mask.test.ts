@@ -189,9 +189,9 @@ describe("maskOf() keeps", () => {
       "export * from './y'\nexport { a } from './z'",
     ],
     [
-      "*",
+      "a",
       "export const { a } = o\nconst o = {}\nexport function b() {}",
-      "export const { a } = o\nconst o = {}\nexport function b() {}",
+      "export const { a } = o\nconst o = {}",
     ],
   ])("what another file imports as %p from %p", async (name, text, expected) => {
     expect(await kept(`${text}\nfn(() => 'wanted')`, { exports: [name] })).toBe(
