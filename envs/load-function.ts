@@ -16,7 +16,8 @@ export async function loadFunction(
     module = await import(`${path}?${index}`)
   } catch (cause) {
     const reason = Error.isError(cause) ? `${cause.name}: ${cause.message}` : String(cause)
-    throw new BunhouseError("DEPLOY_FAILED", `${name} cannot be loaded: ${reason}`, {
+    const place = placeOf(cause, path)
+    throw new BunhouseError("DEPLOY_FAILED", `${name} cannot be loaded: ${reason}${place}`, {
       cause,
       function: name,
     })
@@ -29,6 +30,16 @@ export async function loadFunction(
     "DEPLOY_FAILED",
     `${name} cannot be loaded: its module exports no function by default`,
   )
+}
+
+/**
+ * Where top-level code threw, as far as its source map tells the author's file: ` (/app/jobs.ts:3:7)`. The file in the
+ * env's own folder would say nothing.
+ */
+function placeOf(thrown: unknown, path: string): string {
+  if (!Error.isError(thrown) || typeof thrown.stack !== "string") return ""
+  const [, place = ""] = /^\s+at (?:.*\()?(\/[^()]*:\d+:\d+)\)?$/m.exec(thrown.stack) ?? []
+  return place === "" || place.startsWith(path) ? "" : ` (${place})`
 }
 
 /** Top-level code may await for ever; whoever loads it must not. */

@@ -6,6 +6,7 @@ import { checkSelfContained } from "./captured.ts"
 import type { AnyClass, AnyFunction } from "./kind.ts"
 import { describe } from "./kind.ts"
 import { locateText } from "./locate.ts"
+import { search } from "./search.ts"
 import { moduleOf } from "./source.ts"
 import { readValueText } from "./text.ts"
 import { travel } from "./travel.ts"
@@ -64,7 +65,7 @@ async function make(
   luggage: ReturnType<typeof pack>,
 ): ReturnType<typeof travel> {
   const text = await readValueText(value)
-  const located = await locateText(text, site)
+  const located = (await locateText(text, site)) ?? (await search(text, site?.file))
   if (located !== undefined) return await travel(value, located, luggage)
   const used = await checkSelfContained(value, text, luggage.given)
   const prelude = used.size === 0 ? "" : luggage.values(used).replaceAll("export ", "")

@@ -62,12 +62,15 @@ export async function locateText(
     const call = callsIn(program.program).find((one) => isAt(one, offset, program.text))
     const found = (await argumentOf(call, program, value)) ?? (await behind(call, program, value))
     if (found === undefined) return undefined
-    const { node, source } = found
-    const { start, end } = node
-    return { file: source.path, ...positionAt(source.text, start), start, end, node, source }
+    return locatedAt(found.node, found.source)
   } catch {
     return undefined
   }
+}
+
+export function locatedAt(node: SendableNode, source: SourceFile): Located {
+  const { start, end } = node
+  return { file: source.path, ...positionAt(source.text, start), start, end, node, source }
 }
 
 interface Candidate {

@@ -105,6 +105,10 @@ function insertsFor(text: string, node: SendableNode, name: string): readonly In
     const bracket = text.indexOf("(", (node.typeParameters ?? node.id)?.end ?? node.start)
     return [{ at: bracket + 1, insert: name }]
   }
+  // Of TypeScript, it has to stay the first.
+  if (first.type === "Identifier" && first.name === "this") {
+    return [{ at: first.end, insert: `, ${name}` }]
+  }
   if (text.slice(node.start, first.start).includes("(")) {
     return [{ at: first.start, insert: `${name}, ` }]
   }

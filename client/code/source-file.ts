@@ -45,7 +45,7 @@ async function analyse(
 }
 
 /** As Bun loads them. */
-const DIALECTS: ReadonlyMap<string, SourceFile["dialect"]> = new Map([
+export const DIALECTS: ReadonlyMap<string, SourceFile["dialect"]> = new Map([
   [".ts", "ts"],
   [".mts", "ts"],
   [".cts", "ts"],
