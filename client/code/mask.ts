@@ -37,7 +37,7 @@ export function maskOf(root: SendableNode, source: SourceFile, needs: Needs): st
   const assigned = path === undefined ? "" : `=${path}`
   const value = isLifted ? "" : `var ${name}${assigned};`
   const aliases = [...needs.aliases, `${name} as ${JSON.stringify(VALUE)}`]
-  const given = [...needs.values]
+  const given = [...needs.values, ...needs.literals.keys()]
   const carried = given.length > 0 ? `import{${given.join(",")}}from${JSON.stringify(VALUES)};` : ""
   return `${mask.text}\n${carried}${value}export{${aliases.join(",")}};\n`
 }

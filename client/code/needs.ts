@@ -1,7 +1,7 @@
 import { nameOf } from "./find-value.ts"
 import { isGlobal } from "./globals.ts"
 import { type Outside, keyOf, outsideOf, rangeOf } from "./outside.ts"
-import { type Node, type SendableNode, walk } from "./parse.ts"
+import { type Node, type SendableNode, walk, withoutTypes } from "./parse.ts"
 import type { Declaration, Range } from "./scope.ts"
 import type { SourceFile } from "./source-file.ts"
 
@@ -25,6 +25,8 @@ export interface Needs {
   readonly aliases: ReadonlySet<string>
   /** Names that are carried along as values. */
   readonly values: ReadonlySet<string>
+  /** Constants of functions around it whose values stand in the text, such as `60 * 1_000`, by name. */
+  readonly literals: ReadonlyMap<string, string>
   /** Packages and files that `import()` and `require()` name in the text. */
   readonly loads: ReadonlySet<string>
   readonly troubles: readonly Outside[]
@@ -71,6 +73,7 @@ class Search implements Needs {
   readonly exporting = new Set<Node>()
   readonly aliases = new Set<string>()
   readonly values = new Set<string>()
+  readonly literals = new Map<string, string>()
   readonly loads = new Set<string>()
   readonly #root: SendableNode
   readonly #source: SourceFile
@@ -155,7 +158,15 @@ class Search implements Needs {
     if (declaration === undefined) return
     const { kind, nodes, isTopLevel, reassigned } = declaration
     const statements = nodes.map((node) => topStatement(node, this.#source))
-    if (!isTopLevel || use.written || reassigned !== undefined || statements.includes(undefined)) {
+    const literal = isTopLevel || use.written ? undefined : literalOf(declaration, this.#source)
+    if (literal !== undefined && this.#source.scopes.topLevel(use.name) === undefined) {
+      this.literals.set(use.name, literal)
+    } else if (
+      !isTopLevel ||
+      use.written ||
+      reassigned !== undefined ||
+      statements.includes(undefined)
+    ) {
       this.#trouble(use)
     } else if (kind === "import") this.#import(declaration)
     else for (const node of nodes) this.#keep(node)
@@ -184,6 +195,29 @@ class Search implements Needs {
     return /^import\.meta\s*\.\s*(?:main|env|require)\b/.test(
       this.#source.text.slice(start, start + 80),
     )
+  }
+}
+
+/** The text of a constant's value. Bun writes such values out where they are used, but not always. */
+function literalOf({ kind, node }: Declaration, { text }: SourceFile): string | undefined {
+  if (kind !== "constant" || node.type !== "VariableDeclarator") return undefined
+  if (node.id.type !== "Identifier" || node.init === null) return undefined
+  const value = withoutTypes(node.init)
+  return isLiteral(value) ? text.slice(value.start, value.end) : undefined
+}
+
+function isLiteral(node: Node): boolean {
+  switch (node.type) {
+    case "Literal":
+      return !("regex" in node)
+    case "TemplateLiteral":
+      return node.expressions.every(isLiteral)
+    case "UnaryExpression":
+      return isLiteral(node.argument)
+    case "BinaryExpression":
+      return isLiteral(node.left) && isLiteral(node.right)
+    default:
+      return false
   }
 }
 

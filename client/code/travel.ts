@@ -50,7 +50,7 @@ export async function travel(
       path: source.path,
       entry: entryOf(value, source.path),
       mask: { path: source.path, text: maskOf(node, source, needs) },
-      made: new Map([[VALUES, luggage.values(needs.values)]]),
+      made: new Map([[VALUES, luggage.values(needs.values) + literalsOf(needs)]]),
       external: [...luggage.external, ...missing(needs, source.path)],
     })
     const wanted = exports.union(importedOf(located, made, luggage))
@@ -67,6 +67,10 @@ export async function travel(
     }
   }
   throw new BunhouseError("INTERNAL", `the imports of ${source.path} lead back to it without end`)
+}
+
+function literalsOf({ literals }: Needs): string {
+  return [...literals].map(([name, text]) => `export const ${name} = ${text}\n`).join("")
 }
 
 /**

@@ -103,7 +103,7 @@ describe("a function that needs its file", () => {
   })
 
   test("is refused before it is sent when it captures what cannot travel", async () => {
-    const size = 42
+    const size = [42]
     const error = await caught(fn(() => size, { name: "never" }).to(stack.here))
     expect(error).toMatchObject({ code: "FUNCTION_NOT_SENDABLE", ran: "no" })
     expect(error.message).toMatch(/size \(.*travel\.test\.ts:\d+\), a constant of the function/)

@@ -146,6 +146,16 @@ describe("what travels:", () => {
     ])
   })
 
+  test("constants of a function around it, where their values stand in the text", async () => {
+    const program = `function main() {
+        const a = 60 * 1_000, b = \`\${"x"}y\` as const, c = -1n, d = "never"
+        const Local = class { static of = [a, b] }
+        return [fn(() => [a, b, c, { a }]), Local.of]
+      }
+      export const [sent] = main()`
+    expect(await resultOf(program)).toEqual([60_000, "xy", -1n, { a: 60_000 }])
+  })
+
   test("top-level await, and code that was minified or keeps names by __name", async () => {
     const files = {
       "b.js":
