@@ -52,10 +52,17 @@ async function writeOut(
 ): Promise<string> {
   const { sent } = homePaths(homeRoot(link.environment))
   const suffix = what === "function" ? "fn" : what
-  const path = join(sent, nameToken(env), `${nameToken(name)}_${suffix}.mjs`)
+  const path = join(sent, fileName(env), `${fileName(name)}_${suffix}.mjs`)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeFile(path, code, { mode: 0o600 })
   return path
+}
+
+/** As readable as a file name can be, and another one for each name, also where the case of letters does not count. */
+function fileName(name: string): string {
+  const token = nameToken(name)
+  if (token.startsWith("p-")) return name
+  return `${name.replaceAll(/[^\w-]+/g, "_").slice(0, 40)}-${token.slice(2, 10)}`
 }
 
 function readDeployed(answer: unknown): FunctionInfo {

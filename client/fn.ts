@@ -1,5 +1,4 @@
 import {
-  checkCodeSize,
   type FunctionInfo,
   type FunctionKind,
   type FunctionSpec,
@@ -8,14 +7,15 @@ import {
 } from "../protocol/function-spec.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { checkName } from "../protocol/names.ts"
-import { type CallSite, callSite } from "./code/call-site.ts"
-import { checkSelfContained } from "./code/captured.ts"
+import { callSite } from "./code/call-site.ts"
+import { codeOf } from "./code/code-of.ts"
 import { kindOf } from "./code/kind.ts"
-import { moduleOf, nameFor } from "./code/source.ts"
+import { nameFor } from "./code/source.ts"
 import { Daemon } from "./daemon.ts"
 import { deploy, lookUp } from "./deploy.ts"
 import type { Env } from "./env.ts"
 import type { Link } from "./link.ts"
+import { warn } from "./notices.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
 
 export interface FnOptions {
@@ -25,6 +25,11 @@ export interface FnOptions {
   readonly kind?: FunctionKind
   /** Where it runs. Default `auto`: async functions on the env's loop, sync ones on a thread. */
   readonly run?: "auto" | Place
+  /**
+   * Values to carry along, by the name of the variable that the function captures: `with: { size }`. They stand for every
+   * use of the name in the function's file, are copied when the function is sent, and cannot be assigned.
+   */
+  readonly with?: Readonly<Record<string, unknown>>
 }
 
 /** Where a function can be sent. A daemon means its env `default`. */
@@ -58,14 +63,11 @@ export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendab
     async to(target) {
       const env = target instanceof Daemon ? target.env() : target
       const link = await env.describe()
-      const spec: FunctionSpec = {
-        env: env.name,
-        name,
-        kind: declared,
-        run,
-        code: moduleOf(f),
-      }
-      const info = await send(link, spec, f, site)
+      const known = lookUp(link, { env: env.name, name })
+      const carried = options.with === undefined ? {} : { with: options.with }
+      const [code, old] = await Promise.all([codeOf(f, site, carried), known])
+      const spec: FunctionSpec = { env: env.name, name, kind: declared, run, code: code.code }
+      const info = old?.version === versionOf(spec) ? old : await send(link, spec, code.notices)
       return makeRemote<F>({ link, info, local: f, options: {} })
     },
   }
@@ -74,15 +76,10 @@ export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendab
 async function send(
   link: Link,
   spec: FunctionSpec,
-  f: AnyFunction,
-  site: CallSite | undefined,
+  notices: readonly string[],
 ): Promise<FunctionInfo> {
-  const known = await lookUp(link, spec)
-  // A version that the daemon has was checked when it was sent.
-  if (known?.version === versionOf(spec)) return known
-  checkCodeSize(spec)
-  await checkSelfContained(f, site)
   const { kind, run, code } = spec
+  for (const line of notices) warn(line)
   return deploy(link, "function", spec, { kind, run, code })
 }
 

@@ -15,7 +15,7 @@ import type { LoadedFunction } from "./run-call.ts"
 export async function loadFunction(source: Source, index: number): Promise<LoadedFunction> {
   const { name, path, as } = source
   const isShared = as !== "function" || source.export !== "default"
-  const module = await importing(name, () => {
+  const module = await importing(name, path, () => {
     return isShared ? sharedModule(path, index) : importModule(path, index)
   })
   if (as === "module") {
@@ -38,18 +38,28 @@ export interface Source extends LoadedAs {
   readonly path: string
 }
 
+/**
+ * Where top-level code threw, as far as its source map tells the author's file: ` (/app/jobs.ts:3:7)`. The file in the
+ * env's own folder would say nothing.
+ */
+function placeOf(thrown: unknown, path: string): string {
+  if (!Error.isError(thrown) || typeof thrown.stack !== "string") return ""
+  const [, place = ""] = /^\s+at (?:.*\()?(\/[^()]*:\d+:\d+)\)?$/m.exec(thrown.stack) ?? []
+  return place === "" || place.startsWith(path) ? "" : ` (${place})`
+}
+
 /** Top-level code may await for ever; whoever loads it must not. */
 export function loadTooSlow(name: string, timeoutMs: number): BunhouseError {
   const message = `${name} cannot be loaded: its top-level code did not end within ${timeoutMs} ms`
   return new BunhouseError("DEPLOY_FAILED", message, { function: name })
 }
 
-async function importing(name: string, load: () => Promise<object>): Promise<object> {
+async function importing(name: string, path: string, load: () => Promise<object>): Promise<object> {
   try {
     return await load()
   } catch (cause) {
     const reason = Error.isError(cause) ? `${cause.name}: ${cause.message}` : String(cause)
-    throw failed(name, reason, cause)
+    throw failed(name, `${reason}${placeOf(cause, path)}`, cause)
   }
 }
 

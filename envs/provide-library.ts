@@ -1,6 +1,8 @@
+import { decodePayload } from "../protocol/codec/index.ts"
+
 /**
  * Makes `import("bunhouse")` inside of a remote function mean this process's own copy of the library, wherever the
- * function's file stands.
+ * function's file stands. `bunhouse/values` reads the values that code carries along (client/code/code-of.ts).
  */
 export function provideLibrary(): void {
   Bun.plugin({
@@ -10,6 +12,13 @@ export function provideLibrary(): void {
         exports: await import("../client/index.ts"),
         loader: "object",
       }))
+      build.module("bunhouse/values", () => ({ exports: { decode }, loader: "object" }))
     },
   })
+}
+
+/** Each was encoded as the one argument of a call. */
+function decode(base64: string): unknown {
+  const args = decodePayload(Buffer.from(base64, "base64"))
+  return Array.isArray(args) ? args[0] : undefined
 }

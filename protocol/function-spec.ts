@@ -46,7 +46,10 @@ export type ModuleExport =
   | { readonly name: string; readonly kind: "value" }
   | { readonly name: string; readonly kind: "refused"; readonly reason: string }
 
-/** A function or class as it is sent: the code is an ES module whose default export it is. */
+/**
+ * A function or class as it is sent: the code is an ES module whose default export it is. Its last line may be a source
+ * map, which names the author's own files: it is no part of the version.
+ */
 export interface FunctionSpec extends Omit<FunctionInfo, "version" | "export" | "exports"> {
   readonly code: string
 }
@@ -157,7 +160,7 @@ export function checkCodeSize(spec: ModuleSpec): void {
 /** The version of a function: the same code, kind and place give the same version on every machine. */
 export function versionOf(spec: FunctionSpec): string {
   const hash = new Bun.CryptoHasher("sha256")
-  hash.update(`${spec.kind}\n${spec.run}\n${spec.code}`)
+  hash.update(`${spec.kind}\n${spec.run}\n${withoutMap(spec.code)}`)
   return hash.digest("hex").slice(0, 16)
 }
 
@@ -165,3 +168,21 @@ export function versionOf(spec: FunctionSpec): string {
 export function moduleVersion(spec: ModuleSpec): string {
   return versionOf({ ...spec, kind: "module", run: "loop" })
 }
+
+/** The code with a source map, JSON, as its last line. Bun reads it where the first line is `// @bun`. */
+export function withMap(code: string, map: string): string {
+  return `${code}${MAP_START}${Buffer.from(map).toString("base64")}\n`
+}
+
+/**
+ * The code without the source map at its end. Nothing but a comment can stand there: code that ends inside of a template
+ * or a longer comment is no module.
+ */
+function withoutMap(code: string): string {
+  const start = code.lastIndexOf(MAP_START)
+  const isLine = start === 0 || code[start - 1] === "\n"
+  const map = code.slice(start + MAP_START.length)
+  return start !== -1 && isLine && /^[A-Za-z0-9+/=]*\n?$/.test(map) ? code.slice(0, start) : code
+}
+
+const MAP_START = "//# sourceMappingURL=data:application/json;base64,"

@@ -1,41 +1,47 @@
-import type { FunctionKind } from "../../protocol/function-spec.ts"
 import { isGlobal } from "./globals.ts"
 import { positionAt } from "./lines.ts"
-import type { Located } from "./locate.ts"
-import { type Outside, isOfProject, isTranspilerName, keyOf } from "./outside.ts"
-import { isFunction, walk, withoutTypes } from "./parse.ts"
+import { type Outside, isTranspilerName, keyOf } from "./outside.ts"
+import { type Node, isFunction, withoutTypes } from "./parse.ts"
 import type { Declaration } from "./scope.ts"
-import type { FunctionText } from "./text.ts"
 
 /**
- * Says what a function captured, one line for each thing: its name, where it is used, what it is, how to mend it.
+ * Says what cannot travel with a function, one line for each thing: its name, where it is used, what it is, how to
+ * mend it.
  */
 
-/** Something that the function uses from outside of itself. */
-export interface Capture {
-  /** As found in the function's own text. */
-  readonly use: Outside
-  /** The same in the source file, where the function was found there. */
-  readonly inFile: Outside | undefined
-}
-
+/** Where the uses stand. */
 export interface Surroundings {
-  readonly text: FunctionText
-  readonly located: Located | undefined
-  readonly kind: FunctionKind
+  /** What the offsets of the uses are of: the source file, or the function's own text where that is not known. */
+  readonly text: string
+  readonly file: string | undefined
+  /** The function in that text. */
+  readonly node: Node
+  /** Names whose values are carried along. */
+  readonly given: ReadonlySet<string>
 }
 
-export function explain(captures: readonly Capture[], around: Surroundings): readonly string[] {
+/** A list for a message, one line each. */
+export function explain(uses: readonly Outside[], around: Surroundings): string {
   const lines = new Map<string, string>()
-  for (const capture of captures) {
-    const { label, what, mend } = sentence(capture, around)
+  for (const use of uses) {
+    const { label, what, mend } = sentence(use, around)
     // Several helpers of JSX are one trouble.
-    const key = isTranspilerName(capture.use.name) ? label : keyOf(capture.use)
+    const key = isTranspilerName(use.name) ? label : keyOf(use)
     if (lines.has(key)) continue
-    lines.set(key, `${label} (${place(capture, around)}), ${what}: ${mend}`)
+    lines.set(key, `${label} (${place(use, around)}), ${what}: ${mend}`)
   }
-  return [...lines.values()]
+  return listed([...lines.values()])
 }
+
+/** Lines of a message, indented. */
+export function listed(lines: readonly string[]): string {
+  const shown = lines.slice(0, LINES_MAX).map((line) => `  ${line}`)
+  const hidden = lines.length - shown.length
+  return [...shown, ...(hidden > 0 ? [`  and ${hidden} more`] : [])].join("\n")
+}
+
+// Minified bundles may share hundreds of names; nobody mends them one by one.
+const LINES_MAX = 40
 
 interface Sentence {
   readonly label: string
@@ -43,39 +49,45 @@ interface Sentence {
   readonly mend: string
 }
 
-function sentence(capture: Capture, around: Surroundings): Sentence {
-  const { use, inFile } = capture
-  const { name } = use
+function sentence(use: Outside, around: Surroundings): Sentence {
+  const { name, declaration } = use
   switch (use.kind) {
     case "meta":
-      return {
-        label: name,
-        what: "which tells of the file that it stands in",
-        mend: "pass what you need of it as an argument",
-      }
+      return { label: name, what: "which tells of the file that it stands in", mend: PASS_PART }
     case "module":
-      return {
-        label: JSON.stringify(name),
-        what: "a module of this project, which does not travel",
-        mend: "move what you need of it into the function",
-      }
+      return use.isWhole
+        ? {
+            label: JSON.stringify(name),
+            what: "a module of this project, which does not travel",
+            mend: "move what you need of it into the function",
+          }
+        : {
+            label: JSON.stringify(name),
+            what: "the beginning of a module's name that is not known before it runs",
+            mend: "write the whole name, import(…) of a plain string",
+          }
     case "this":
       return {
         label: name,
         what: "which an arrow function takes from the place where it is written",
-        mend: "pass what you need of it as an argument",
+        mend: PASS_PART,
       }
     case "name":
-      if (inFile?.declaration === undefined) return undeclared(name, around.located !== undefined)
-      return declared(name, inFile.declaration, use, around)
+      if (around.given.has(name)) return { label: name, what: "a value", mend: RETURN }
+      if (declaration === undefined) return undeclared(name, around.file !== undefined)
+      return declared(use, declaration, around)
     default:
       return use.kind satisfies never
   }
 }
 
 const PASS = "pass it as an argument"
-const MOVE = "move it into the function"
-const PASS_OR_MOVE = `${PASS}, or ${MOVE}`
+const PASS_PART = "pass what you need of it as an argument"
+const RETURN = "return the new value instead of assigning it"
+
+function carry(name: string, which: string): string {
+  return `${PASS}, or carry ${which} along, with: { ${name} }`
+}
 
 function undeclared(name: string, fileIsKnown: boolean): Sentence {
   const special = SPECIAL.get(name)
@@ -93,10 +105,13 @@ function undeclared(name: string, fileIsKnown: boolean): Sentence {
           mend: "make the element without JSX",
         }
   }
-  const what = fileIsKnown
-    ? "neither declared in this file nor a global of Bun"
-    : "declared outside of the function"
-  return { label: name, what, mend: fileIsKnown ? PASS : PASS_OR_MOVE }
+  return fileIsKnown
+    ? { label: name, what: "neither declared in this file nor a global of Bun", mend: PASS }
+    : {
+        label: name,
+        what: "declared outside of the function",
+        mend: `${carry(name, "its value")}, or move it into the function`,
+      }
 }
 
 const OF_THE_FILE = { what: "which belongs to the file that it stands in", mend: PASS }
@@ -115,43 +130,35 @@ const SPECIAL: ReadonlyMap<string, Omit<Sentence, "label">> = new Map([
   ],
 ])
 
-function declared(
-  name: string,
-  declaration: Declaration,
-  { written }: Outside,
-  { located, kind }: Surroundings,
-): Sentence {
-  const { from } = declaration
+function declared(use: Outside, declaration: Declaration, around: Surroundings): Sentence {
+  const { name } = use
+  const { reassigned, isTopLevel } = declaration
+  const lineOf = (offset: number): number => positionAt(around.text, offset).line
+  const noun = nounOf(declaration)
   const hides = isGlobal(name) ? ", not the global of this name" : ""
-  if (declaration.kind === "import") {
-    const what =
-      from === undefined ? "an import of this file" : `imported from ${JSON.stringify(from)}`
-    return { label: name, what: what + hides, mend: load(declaration, name, kind) }
-  }
-  const line = located === undefined ? 0 : positionAt(located.source.text, declaration.start).line
-  const what = `${nounOf(declaration)} ${placeOf(declaration, line)}${hides}`
-  if (isItself(declaration, located)) {
+  const what = `${noun} ${placeOf(declaration, lineOf(declaration.start))}${hides}`
+  if (isItself(declaration, around.node)) {
     return {
       label: name,
       what: "the name of a constant that holds the function itself",
       mend: `give the function its own name, function ${name}(…) { … }`,
     }
   }
-  if (written) return { label: name, what, mend: "return the new value instead of assigning it" }
-  return { label: name, what, mend: mendOf(declaration) }
+  if (use.written) return { label: name, what, mend: RETURN }
+  if (isTopLevel && reassigned !== undefined) {
+    const changes = `${what}, which gets another value in line ${lineOf(reassigned)}`
+    return { label: name, what: changes, mend: carry(name, "its value of now") }
+  }
+  if (MOVABLE.has(noun)) return { label: name, what, mend: MOVE }
+  return { label: name, what, mend: carry(name, "its value") }
 }
 
-function mendOf(declaration: Declaration): string {
-  const { kind, node } = declaration
-  if (MOVABLE.has(nounOf(declaration))) return MOVE
-  const hasValue = node.type === "VariableDeclarator" && node.init !== null
-  return kind === "constant" && hasValue ? PASS_OR_MOVE : PASS
-}
-
+const MOVE = "move it into the function, or to the top of the file"
 const MOVABLE: ReadonlySet<string> = new Set(["a function", "a class", "an enum", "a namespace"])
 
 function nounOf({ kind, node }: Declaration): string {
   if (kind === "enum") return "an enum"
+  if (kind === "import") return "an import"
   if (kind !== "constant" || node.type !== "VariableDeclarator" || node.init === null) {
     return `a ${kind}`
   }
@@ -160,48 +167,20 @@ function nounOf({ kind, node }: Declaration): string {
   return init.type === "ClassExpression" ? "a class" : "a constant"
 }
 
-function placeOf({ owner }: Declaration, line: number): string {
-  if (owner === undefined) return `of line ${line}`
+function placeOf({ owner, isTopLevel }: Declaration, line: number): string {
+  if (isTopLevel) return `of line ${line}`
+  if (owner === undefined) return `of the block around it (line ${line})`
   return `of the function ${owner.name ?? "around it"} (line ${line})`
 }
 
 /** `const fact = (n) => … fact(n - 1)`: the name belongs to the constant, not to the function. */
-function isItself({ node }: Declaration, located: Located | undefined): boolean {
+function isItself({ node }: Declaration, root: Node): boolean {
   if (node.type !== "VariableDeclarator" || node.init === null) return false
-  return withoutTypes(node.init) === located?.node
-}
-
-function load({ node, from }: Declaration, name: string, kind: FunctionKind): string {
-  if (from === undefined || isOfProject(from)) return "move what you need of it into the function"
-  const specifier = JSON.stringify(from)
-  const binding = bindingOf(node, name)
-  if (kind === "async") return `load it inside, with const ${binding} = await import(${specifier})`
-  // What `require` makes of a default export depends on the package.
-  if (node.type === "ImportDefaultSpecifier") return `load it inside, with require(${specifier})`
-  return `load it inside, with const ${binding} = require(${specifier})`
-}
-
-function bindingOf(node: Declaration["node"], local: string): string {
-  if (node.type === "ImportDefaultSpecifier") return `{ default: ${local} }`
-  if (node.type !== "ImportSpecifier") return local
-  const imported =
-    node.imported.type === "Identifier" ? node.imported.name : JSON.stringify(node.imported.value)
-  return imported === local ? `{ ${local} }` : `{ ${imported}: ${local} }`
+  return withoutTypes(node.init) === root
 }
 
 /** `/app/images.ts:12`, or the line within the function where its file is not known. */
-function place({ use, inFile }: Capture, { text, located }: Surroundings): string {
-  if (located === undefined) return `line ${positionAt(text.text, use.start).line} of the function`
-  // What Bun adds stands nowhere in the file.
-  const start = inFile?.start ?? firstJsx(located) ?? located.start
-  return `${located.file}:${positionAt(located.source.text, start).line}`
-}
-
-function firstJsx({ node }: Located): number | undefined {
-  let first: number | undefined
-  walk(node, (inner) => {
-    if (inner.type === "JSXElement" || inner.type === "JSXFragment") first ??= inner.start
-    return first === undefined
-  })
-  return first
+function place({ start }: Outside, { text, file }: Surroundings): string {
+  const { line } = positionAt(text, start)
+  return file === undefined ? `line ${line} of the function` : `${file}:${line}`
 }

@@ -1,35 +1,46 @@
-import type { FunctionNode } from "./parse.ts"
+import { type SendableNode, isClassNode } from "./parse.ts"
 import type { SourceFile } from "./source-file.ts"
-import type { FunctionText } from "./text.ts"
+import type { ValueText } from "./text.ts"
 
 /**
- * Which functions of a source file are the function value at hand.
+ * Which functions or classes of a source file are the value at hand.
  *
  * The value's text is what Bun made of the file: types gone, enums and constants written out, dead branches dropped.
  * To compare like with like, the file is transpiled once more, with a parameter put in front of every candidate that
- * tells where it stands in the output. A candidate matches where its output, without that parameter, is the value's
+ * tells where it stands in the output; in front of the members of a class, a method. A candidate matches where its output, without that parameter, is the value's
  * text to the letter. A guess by name or shape was rejected: two arrow functions in one line, or a file that was
  * edited since it was loaded, would pass.
  */
 export function matching(
   file: SourceFile,
-  candidates: readonly FunctionNode[],
-  value: FunctionText,
-): readonly FunctionNode[] {
+  candidates: readonly SendableNode[],
+  value: ValueText,
+): readonly SendableNode[] {
   const likely = candidates.filter((node) => mayBe(node, value.node))
   if (likely.length === 0) return []
+  // Bun runs what was bundled for it as it stands.
+  const own = value.code.slice(value.node.start - value.start)
+  const same = likely.filter(({ start, end }) => file.text.slice(start, end) === own)
+  if (same.length > 0) return same
   const prefix = unusedPrefix(file.text)
   const marked = mark(file.text, likely, prefix)
   const transpiler = new Bun.Transpiler({ loader: file.dialect, ...AS_BUN_RUNS })
   const { output, places } = unmark(normal(transpiler.transformSync(marked)), prefix)
   const text = normal(value.code)
-  const bracket = text.indexOf("(", (value.node.id?.end ?? value.start) - value.start)
   return likely.filter((_, index) => {
     const place = places.get(index)
     if (place === undefined) return false
-    const start = place - bracket - 1
-    return output.startsWith(text, start) && ENDED.test(output.slice(start + text.length))
+    const start = isClassNode(value.node)
+      ? output.lastIndexOf(text, place)
+      : place - bracketOf(value, text) - 1
+    const end = start + text.length
+    return output.startsWith(text, start) && place <= end && ENDED.test(output.slice(end))
   })
+}
+
+/** The offset in the text of the bracket that a mark stands after. With classes the mark may move. */
+function bracketOf({ node, start }: ValueText, text: string): number {
+  return text.indexOf("(", ((isClassNode(node) ? undefined : node.id?.end) ?? start) - start)
 }
 
 /** Without what depends on the way to the text: CommonJS is indented, and a run of Bun writes "node:fs" for "fs". */
@@ -54,7 +65,10 @@ const ENDED = /^(?: \/\*.*?\*\/)* ?(?:[),;\]}\n]|$)/
  * What stands before the text that is compared, or tells one form from another: `async` before an arrow function,
  * `function` before what would otherwise be a method.
  */
-function mayBe(candidate: FunctionNode, value: FunctionNode): boolean {
+function mayBe(candidate: SendableNode, value: SendableNode): boolean {
+  if (isClassNode(candidate) || isClassNode(value)) {
+    return isClassNode(candidate) && isClassNode(value)
+  }
   return (
     candidate.async === value.async &&
     candidate.generator === value.generator &&
@@ -68,7 +82,7 @@ function unusedPrefix(text: string): string {
   return prefix
 }
 
-function mark(text: string, nodes: readonly FunctionNode[], prefix: string): string {
+function mark(text: string, nodes: readonly SendableNode[], prefix: string): string {
   const inserts = nodes.flatMap((node, index) => insertsFor(text, node, `${prefix}${index}`))
   let marked = text
   // From the end, so that the offsets before stay right.
@@ -84,11 +98,16 @@ interface Insert {
 }
 
 /** Where a comment hides the bracket, the mark gets lost and nothing matches. */
-function insertsFor(text: string, node: FunctionNode, name: string): readonly Insert[] {
+function insertsFor(text: string, node: SendableNode, name: string): readonly Insert[] {
+  if (isClassNode(node)) return [{ at: node.body.start + 1, insert: ` ${name}() {} ` }]
   const [first] = node.params
   if (first === undefined) {
     const bracket = text.indexOf("(", (node.typeParameters ?? node.id)?.end ?? node.start)
     return [{ at: bracket + 1, insert: name }]
+  }
+  // Of TypeScript, it has to stay the first.
+  if (first.type === "Identifier" && first.name === "this") {
+    return [{ at: first.end, insert: `, ${name}` }]
   }
   if (text.slice(node.start, first.start).includes("(")) {
     return [{ at: first.start, insert: `${name}, ` }]
@@ -109,7 +128,9 @@ function unmark(marked: string, prefix: string): Unmarked {
   const places = new Map<number, number>()
   let output = ""
   let from = 0
-  for (const found of marked.matchAll(new RegExp(`${prefix}(\\d+)(?:, )?`, "g"))) {
+  for (const found of marked.matchAll(
+    new RegExp(`\n?${prefix}(\\d+)(?:, |\\(\\) ?\\{\\})?`, "g"),
+  )) {
     output += marked.slice(from, found.index)
     places.set(Number(found[1]), output.length)
     from = found.index + found[0].length

@@ -1,5 +1,7 @@
-import { BunhouseError } from "../../protocol/errors.ts"
+import { bundle } from "./bundle.ts"
 import type { Code, CodeOptions } from "./code-of.ts"
+import { mapped } from "./source-map.ts"
+import { changeNotices, loadNotices, refuseProblems } from "./travel.ts"
 
 export interface ModuleCode extends Code {
   /** Names of what the module exports. */
@@ -18,18 +20,15 @@ export async function moduleCode(
 ): Promise<ModuleCode> {
   const text = String(url)
   const path = text.startsWith("file:") ? Bun.fileURLToPath(text) : text
-  const built = await Bun.build({
-    entrypoints: [path],
-    target: "bun",
-    format: "esm",
-    external: ["bunhouse", ...(options.external ?? [])],
-    metafile: true,
-    throw: false,
+  const made = await bundle({
+    path,
+    made: new Map(),
+    external: options.external ?? [],
   })
-  const [output] = built.outputs
-  if (!built.success || output === undefined) {
-    throw new BunhouseError("FUNCTION_NOT_SENDABLE", `${path} cannot be sent`)
+  refuseProblems(`the module ${path}`, made)
+  return {
+    code: mapped(made.code, made.map),
+    notices: [...loadNotices(path, made), ...changeNotices(made)],
+    exports: made.exports,
   }
-  const [entry] = Object.values(built.metafile?.outputs ?? {})
-  return { code: await output.text(), notices: [], exports: entry?.exports ?? [] }
 }

@@ -1,12 +1,12 @@
-import { type CallExpression, type FunctionNode, type Node, walk } from "./parse.ts"
-import type { Declaration, Reference, Scopes } from "./scope.ts"
+import { type CallExpression, type Node, walk } from "./parse.ts"
+import type { Declaration, Range, Reference, Scopes } from "./scope.ts"
 
 /**
- * What a function uses from outside of itself, found in any program that contains it: in the function's own text, and
- * in its source file.
+ * What a function, a class or a statement uses from outside of itself, found in any program that contains it: in the
+ * function's own text, and in its source file.
  *
- * Seen: names, `import.meta`, relative `import()` and `require()`, and the `this` of an arrow function.
- * Not seen: what direct `eval` reads, specifiers that are computed, and files that are named by plain strings.
+ * Seen: names, `import.meta`, `import()` and `require()` of what is named in the text, and the `this` of an arrow
+ * function. Not seen: what direct `eval` reads, specifiers that are computed, and files that are named by plain strings.
  */
 export interface Outside {
   readonly kind: "name" | "meta" | "module" | "this"
@@ -14,6 +14,8 @@ export interface Outside {
   readonly name: string
   /** Offset of the first use. */
   readonly start: number
+  /** With "module": `name` is all of the specifier, not only its fixed beginning. */
+  readonly isWhole: boolean
   /** Every use only asks for its type (`typeof maybe`), which is no error for a name that does not exist. */
   readonly onlyTypeof: boolean
   /** Some use gives it another value. */
@@ -23,21 +25,29 @@ export interface Outside {
 }
 
 /** One entry for each thing, in the order of first use. */
-export function outsideOf(fn: FunctionNode, scopes: Scopes): readonly Outside[] {
-  const { found, typeofs, calls } = survey(fn)
-  for (const reference of scopes.outsideOf(fn)) {
-    if (reference.name === NAME_HELPER && isNameCall(reference, calls)) continue
+export function outsideOf(root: Node, scopes: Scopes): readonly Outside[] {
+  const { found, typeofs, calls } = survey(root)
+  for (const reference of scopes.outsideOf(rangeOf(root))) {
     const { name, start, written, declaration } = reference
+    // A file may have a helper of its own, which then is needed like anything else.
+    if (name === NAME_HELPER && declaration === undefined && isNameCall(reference, calls)) continue
     found.push({
       kind: "name",
       name,
       start,
+      isWhole: true,
       onlyTypeof: typeofs.has(start),
       written,
       ...(declaration !== undefined && { declaration }),
     })
   }
   return merge(found.toSorted((a, b) => a.start - b.start))
+}
+
+/** With the decorators of a class, which stand before it. */
+export function rangeOf(node: Node): Range {
+  const decorators = "decorators" in node ? (node.decorators ?? []) : []
+  return { start: Math.min(node.start, ...decorators.map(({ start }) => start)), end: node.end }
 }
 
 /** esbuild adds calls of it to keep names; modules that are sent define it (source.ts). */
@@ -56,29 +66,30 @@ interface Survey {
   readonly calls: ReadonlyMap<number, CallExpression>
 }
 
-function survey(fn: FunctionNode): Survey {
+function survey(root: Node): Survey {
   const found: Outside[] = []
   const typeofs = new Set<number>()
   const calls = new Map<number, CallExpression>()
   const add = (kind: Outside["kind"], name: string, { start }: Node): void => {
-    found.push({ kind, name, start, onlyTypeof: false, written: false })
+    found.push({ kind, name, start, isWhole: true, onlyTypeof: false, written: false })
   }
-  walk(fn, (node) => {
+  const addModule = (source: Node, { start }: Node): void => {
+    const { text, isWhole } = specifierOf(source)
+    if (text === "") return
+    found.push({ kind: "module", name: text, start, isWhole, onlyTypeof: false, written: false })
+  }
+  walk(root, (node) => {
     switch (node.type) {
       case "MetaProperty":
         if (node.meta.name === "import") add("meta", "import.meta", node)
         break
       case "ImportExpression":
-        if (isOfProject(specifierOf(node.source))) {
-          add("module", specifierOf(node.source), node)
-        }
+        addModule(node.source, node)
         break
       case "CallExpression": {
         if (node.callee.type === "Identifier") calls.set(node.callee.start, node)
         const [first] = node.arguments
-        if (isRequire(node.callee) && first !== undefined && isOfProject(specifierOf(first))) {
-          add("module", specifierOf(first), node)
-        }
+        if (isRequire(node.callee) && first !== undefined) addModule(first, node)
         break
       }
       case "UnaryExpression":
@@ -90,12 +101,12 @@ function survey(fn: FunctionNode): Survey {
     }
     return true
   })
-  if (fn.type === "ArrowFunctionExpression") walkThis(fn, (node) => add("this", "this", node))
+  if (root.type === "ArrowFunctionExpression") walkThis(root, (node) => add("this", "this", node))
   return { found, typeofs, calls }
 }
 
 /** Finds the `this` of the place around an arrow function: other functions and classes have their own. */
-function walkThis(arrow: FunctionNode, visit: (node: Node) => void): void {
+function walkThis(arrow: Node, visit: (node: Node) => void): void {
   walk(arrow, (node) => {
     if (node.type === "ThisExpression") visit(node)
     return !HAS_OWN_THIS.has(node.type)
@@ -127,9 +138,12 @@ export function isTranspilerName(name: string): boolean {
 }
 
 /** The text of a literal, or of a template as far as it is fixed. */
-function specifierOf(source: Node): string {
-  if (source.type === "Literal" && typeof source.value === "string") return source.value
-  return source.type === "TemplateLiteral" ? (source.quasis[0]?.value.cooked ?? "") : ""
+function specifierOf(source: Node): { readonly text: string; readonly isWhole: boolean } {
+  if (source.type === "Literal" && typeof source.value === "string") {
+    return { text: source.value, isWhole: true }
+  }
+  if (source.type !== "TemplateLiteral") return { text: "", isWhole: false }
+  return { text: source.quasis[0]?.value.cooked ?? "", isWhole: source.quasis.length === 1 }
 }
 
 function merge(found: readonly Outside[]): readonly Outside[] {
@@ -138,7 +152,8 @@ function merge(found: readonly Outside[]): readonly Outside[] {
     const key = keyOf(one)
     const first = merged.get(key) ?? one
     const onlyTypeof = first.onlyTypeof && one.onlyTypeof
-    merged.set(key, { ...first, onlyTypeof, written: first.written || one.written })
+    const isWhole = first.isWhole && one.isWhole
+    merged.set(key, { ...first, isWhole, onlyTypeof, written: first.written || one.written })
   }
   return [...merged.values()]
 }

@@ -1,4 +1,10 @@
-import type { ArrowFunctionExpression, Function as PlainFunction, Node, Program } from "oxc-parser"
+import type {
+  ArrowFunctionExpression,
+  Class,
+  Function as PlainFunction,
+  Node,
+  Program,
+} from "oxc-parser"
 
 /**
  * JavaScript and TypeScript as syntax trees (ESTree, as oxc-parser makes them), and walks over them.
@@ -9,6 +15,11 @@ export type { CallExpression, Node, Program } from "oxc-parser"
 
 /** A function in any form but a class: declaration, expression, arrow function, or the value of a method. */
 export type FunctionNode = ArrowFunctionExpression | PlainFunction
+
+export type ClassNode = Class
+
+/** What can be sent. */
+export type SendableNode = FunctionNode | ClassNode
 
 export interface Parsed {
   readonly text: string
@@ -38,6 +49,21 @@ export async function parse(text: string, options: ParseOptions): Promise<Parsed
   return { text, program, error: errors[0]?.message }
 }
 
+/** What stands in the text of an ES module beside its syntax tree, which is not made. */
+export async function marksIn(text: string): Promise<{
+  readonly comments: readonly {
+    readonly value: string
+    readonly start: number
+    readonly end: number
+  }[]
+  /** Uses of `import.meta`. */
+  readonly metas: readonly { readonly start: number; readonly end: number }[]
+}> {
+  const { parseSync } = await import("oxc-parser")
+  const { comments, module } = parseSync("module.mjs", text, { sourceType: "module" })
+  return { comments, metas: module.importMetas }
+}
+
 /** Visits `node` and all below it in the order of the text. `visit` returns false to leave out what is below. */
 export function walk(node: Node, visit: (node: Node) => boolean): void {
   if (!visit(node)) return
@@ -54,6 +80,10 @@ export function isFunction(node: Node): node is FunctionNode {
     node.type === "FunctionExpression" ||
     node.type === "FunctionDeclaration"
   )
+}
+
+export function isClassNode(node: Node): node is ClassNode {
+  return node.type === "ClassDeclaration" || node.type === "ClassExpression"
 }
 
 /** The expression without what TypeScript wraps around it: `as`, `satisfies`, `!`, `<T>x`. */

@@ -1,5 +1,10 @@
-import type { ScopeManager, Variable, analyze } from "@typescript-eslint/scope-manager"
-import { type FunctionNode, type Node, type Parsed, type Program, isFunction } from "./parse.ts"
+import type {
+  Reference as TheirReference,
+  ScopeManager,
+  Variable,
+  analyze,
+} from "@typescript-eslint/scope-manager"
+import { type Node, type Parsed, type Program, isFunction } from "./parse.ts"
 
 /**
  * Which name means which declaration. The scope manager is loaded with the first program that is analysed.
@@ -9,10 +14,18 @@ import { type FunctionNode, type Node, type Parsed, type Program, isFunction } f
  * S2. What is declared for the type checker alone (`declare var self: Worker`) is no declaration.
  */
 export interface Scopes {
-  /** Every use of a name inside of `fn` that is not declared inside of it, in the order of the text. */
-  outsideOf(fn: FunctionNode): readonly Reference[]
+  /** Every use of a name inside of `range` that is not declared inside of it, in the order of the text. */
+  outsideOf(range: Range): readonly Reference[]
   /** What the name used at an offset means; undefined for what the program does not declare. */
   declarationOf(start: number): Declaration | undefined
+  /** What a name means at the top of the program. */
+  topLevel(name: string): Declaration | undefined
+}
+
+/** Offsets in the text. */
+export interface Range {
+  readonly start: number
+  readonly end: number
 }
 
 export interface Reference {
@@ -36,41 +49,75 @@ export interface Declaration {
   readonly from?: string
   /** The function whose variable it is, as far as it has a name; undefined for names of the file itself. */
   readonly owner?: { readonly name: string | undefined }
+  /** It belongs to the program itself, not to a function, a class or a block. */
+  readonly isTopLevel: boolean
+  /** All that declares it: enums and namespaces can be continued, functions have overloads. */
+  readonly nodes: readonly Node[]
+  /** Offset of a place that gives it another value after its declaration. */
+  readonly reassigned?: number
 }
 
 export async function scopesOf({ program }: Parsed): Promise<Scopes> {
   const { analyze } = await import("@typescript-eslint/scope-manager")
   const manager = analyze(theirs(program), { sourceType: "module", lib: [], jsxPragma: null })
+  const known = new Map<Variable, Declaration | undefined>()
+  const declared = (variable: Variable | null): Declaration | undefined => {
+    if (variable === null) return undefined
+    if (!known.has(variable)) known.set(variable, declarationOf(variable))
+    return known.get(variable)
+  }
+  const uses = manager.scopes
+    .flatMap(({ references }) => references)
+    .toSorted((a, b) => a.identifier.range[0] - b.identifier.range[0])
   let byStart: ReadonlyMap<number, Variable | null> | undefined
   return {
-    outsideOf: (fn) => outsideOf(manager, fn),
+    outsideOf: (range) =>
+      uses.filter((use) => isOutside(use, range)).map((use) => referenceOf(use, declared)),
     declarationOf: (start) => {
-      byStart ??= new Map(
-        manager.scopes.flatMap(({ references }) =>
-          references.map(({ identifier, resolved }) => [identifier.range[0], resolved]),
-        ),
-      )
-      return declarationOf(byStart.get(start) ?? null)
+      byStart ??= new Map(uses.map(({ identifier, resolved }) => [identifier.range[0], resolved]))
+      return declared(byStart.get(start) ?? null)
+    },
+    topLevel: (name) => {
+      const top = manager.scopes.find(({ type }) => isModule(type))
+      return declared(top?.set.get(name) ?? null)
     },
   }
 }
 
-function outsideOf(manager: ScopeManager, fn: FunctionNode): readonly Reference[] {
-  // The first scope of a node is its outermost: the one that holds a function expression's own name.
-  const through = manager.nodeToScope.get(theirs(fn))?.[0]?.through ?? []
-  return through
-    .filter((reference) => reference.isValueReference)
-    .map((reference) => ({
-      name: reference.identifier.name,
-      start: reference.identifier.range[0],
-      written: reference.isWrite(),
-      declaration: declarationOf(reference.resolved),
-    }))
-    .toSorted((a, b) => a.start - b.start)
+/** A use of a value (S1) within `range` whose variable is not one of a scope within `range`. */
+function isOutside(use: TheirReference, { start, end }: Range): boolean {
+  const [at] = use.identifier.range
+  if (at < start || at >= end || !use.isValueReference) return false
+  const { resolved } = use
+  if (resolved === null || isTopLevel(resolved)) return true
+  const [from, to] = resolved.scope.block.range
+  return from < start || to > end
 }
 
-function declarationOf(variable: Variable | null): Declaration | undefined {
-  for (const definition of variable?.defs ?? []) {
+function referenceOf(
+  use: TheirReference,
+  declared: (variable: Variable | null) => Declaration | undefined,
+): Reference {
+  return {
+    name: use.identifier.name,
+    start: use.identifier.range[0],
+    written: use.isWrite() && use.init !== true,
+    declaration: declared(use.resolved),
+  }
+}
+
+function isTopLevel({ scope }: Variable): boolean {
+  return isModule(scope.type)
+}
+
+function isModule(type: string): boolean {
+  return type === "module"
+}
+
+function declarationOf(variable: Variable): Declaration | undefined {
+  let first: Declaration | undefined
+  const nodes: Node[] = []
+  for (const definition of variable.defs) {
     const node = ours(definition.node)
     const parent =
       definition.parent === null || definition.parent === undefined
@@ -79,15 +126,20 @@ function declarationOf(variable: Variable | null): Declaration | undefined {
     const type: string = definition.type
     const declared = type === "Parameter" ? PARAMETER : declaredBy(node, parent)
     if (declared === undefined) continue
-    const owner = ownerOf(variable?.scope.variableScope.block)
-    return {
+    nodes.push(node)
+    const owner = ownerOf(variable.scope.variableScope.block)
+    const again = variable.references.find((use) => use.isWrite() && use.init !== true)
+    first ??= {
       ...declared,
       start: definition.name.range[0],
       node,
+      nodes,
+      isTopLevel: isTopLevel(variable),
       ...(owner !== undefined && { owner }),
+      ...(again !== undefined && { reassigned: again.identifier.range[0] }),
     }
   }
-  return undefined
+  return first
 }
 
 const PARAMETER = { kind: "parameter" } as const

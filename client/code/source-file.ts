@@ -16,22 +16,24 @@ export async function readSourceFile(path: string): Promise<SourceFile | undefin
   const file = Bun.file(path)
   if (dialect === undefined || file.size > SOURCE_BYTES_MAX) return undefined
   const text = await file.text()
-  const known = last?.path === path && last.text === text ? last.analysed.deref() : undefined
+  const before = recent.get(path)
+  const known = before?.text === text ? before.analysed.deref() : undefined
   if (known !== undefined) return known
   const analysed = analyse(path, dialect, text)
-  last = { path, text, analysed: new WeakRef(analysed) }
+  recent.delete(path)
+  recent.set(path, { text, analysed: new WeakRef(analysed) })
+  const [oldest] = recent.keys()
+  if (recent.size > RECENT_MAX && oldest !== undefined) recent.delete(oldest)
   return analysed
 }
 
-// Programs send several functions from one file, and a large file takes tens of milliseconds. One file, held weakly:
+// Programs send several functions from one file, and a large file takes tens of milliseconds. Few files, held weakly:
 // syntax trees are large, and most programs send nothing after they have started.
-let last:
-  | {
-      readonly path: string
-      readonly text: string
-      readonly analysed: WeakRef<Promise<SourceFile>>
-    }
-  | undefined
+const recent = new Map<
+  string,
+  { readonly text: string; readonly analysed: WeakRef<Promise<SourceFile>> }
+>()
+const RECENT_MAX = 8
 
 async function analyse(
   path: string,
@@ -43,7 +45,7 @@ async function analyse(
 }
 
 /** As Bun loads them. */
-const DIALECTS: ReadonlyMap<string, SourceFile["dialect"]> = new Map([
+export const DIALECTS: ReadonlyMap<string, SourceFile["dialect"]> = new Map([
   [".ts", "ts"],
   [".mts", "ts"],
   [".cts", "ts"],

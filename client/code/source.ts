@@ -1,5 +1,5 @@
 import { checkName } from "../../protocol/names.ts"
-import { type AnyClass, type AnyFunction, ownName, refusal, textOf } from "./kind.ts"
+import { type AnyClass, type AnyFunction, isClass, ownName, refusal, textOf } from "./kind.ts"
 import { shapeOf } from "./shape.ts"
 
 /**
@@ -15,22 +15,20 @@ import { shapeOf } from "./shape.ts"
 /**
  * The text of a module whose default export is the function. Says nothing of what the function uses from outside of
  * itself: `checkSelfContained` does, and has to pass before the text is run. Throws FUNCTION_NOT_SENDABLE.
+ *
+ * `prelude` is code that stands before it.
  */
-export function moduleOf(f: AnyFunction): string {
-  const { form, code, parameters, isAsync } = shapeOf(f)
-  const prelude = code.includes("__name(") ? NAME_HELPER : ""
+export function moduleOf(value: AnyFunction | AnyClass, prelude = ""): string {
+  if (isClass(value)) return `${prelude}export default (${textOf(value)}\n)\n`
+  const { form, code, parameters, isAsync } = shapeOf(value)
+  const before = prelude + (code.includes("__name(") ? NAME_HELPER : "")
   // The line end keeps a comment at the end of the text apart.
-  if (form === "named") return `${prelude}export default (${code}\n)\n`
+  if (form === "named") return `${before}export default (${code}\n)\n`
   // A property gives its name to a function without one; computed, so that `__proto__` is a name like any other (C1).
-  const key = `[${JSON.stringify(ownName(f))}]`
+  const key = `[${JSON.stringify(ownName(value))}]`
   const start = isAsync ? "async " : ""
   const property = form === "method" ? `${start}${key}${code.slice(parameters)}` : `${key}: ${code}`
-  return `${prelude}export default ({ ${property}\n})${key}\n`
-}
-
-/** The same for a class. */
-export function classModuleOf(C: AnyClass): string {
-  return `export default (${textOf(C)}\n)\n`
+  return `${before}export default ({ ${property}\n})${key}\n`
 }
 
 /** The name that a function is sent under: the given one, else its own. Throws FUNCTION_NOT_SENDABLE without one. */

@@ -1,5 +1,14 @@
-import { type AnyFunction, refusal } from "./kind.ts"
-import { type FunctionNode, type Node, type Parsed, isFunction, parse, walk } from "./parse.ts"
+import { type AnyClass, type AnyFunction, isClass, refusal, textOf } from "./kind.ts"
+import {
+  type ClassNode,
+  type FunctionNode,
+  type Node,
+  type Parsed,
+  isClassNode,
+  isFunction,
+  parse,
+  walk,
+} from "./parse.ts"
 import { SEND_ARROW, type Shape, UNREADABLE, shapeOf } from "./shape.ts"
 
 /**
@@ -18,18 +27,43 @@ export interface FunctionText extends Parsed, Shape {
   readonly start: number
 }
 
+/** The own text of a class, parsed. */
+interface ClassText extends Parsed {
+  readonly code: string
+  readonly node: ClassNode
+  readonly start: number
+}
+
+export type ValueText = FunctionText | ClassText
+
 /** Throws FUNCTION_NOT_SENDABLE for what cannot be sent, with the mend. */
-export async function readText(f: AnyFunction): Promise<FunctionText> {
-  const shape = shapeOf(f)
+export async function readText(value: AnyFunction): Promise<FunctionText> {
+  const shape = shapeOf(value)
   // A line end before the closing bracket: the text may end with a comment.
   const [open, close] = shape.form === "method" ? ["({", "\n})"] : ["(", "\n)"]
   const parsed = await parse(open + shape.code + close, { dialect: "js", strict: true })
   const node = functionAt(parsed, shape, open.length)
-  if (node === undefined) throw refusal(f, `${UNREADABLE}${because(parsed)}`)
+  if (node === undefined) throw refusal(value, `${UNREADABLE}${because(parsed)}`)
   const lean = leansOnClass(node)
-  if (lean !== undefined) throw refusal(f, `it uses ${lean}, ${OF_ITS_CLASS}; ${SEND_ARROW}`)
+  if (lean !== undefined) throw refusal(value, `it uses ${lean}, ${OF_ITS_CLASS}; ${SEND_ARROW}`)
   if (parsed.error === undefined) return { ...parsed, ...shape, node, start: open.length }
-  throw refusal(f, `an ES module cannot contain it${because(parsed)}`)
+  throw refusal(value, `an ES module cannot contain it${because(parsed)}`)
+}
+
+/** The same, also for a class. */
+export async function readValueText(value: AnyFunction | AnyClass): Promise<ValueText> {
+  return isClass(value) ? await readClassText(value) : await readText(value)
+}
+
+async function readClassText(value: AnyClass): Promise<ClassText> {
+  const code = textOf(value)
+  const parsed = await parse(`(${code}\n)`, { dialect: "js", strict: true })
+  const [statement, ...more] = parsed.program.body
+  const node = statement?.type === "ExpressionStatement" ? statement.expression : undefined
+  if (node === undefined || !isClassNode(node) || more.length > 0 || parsed.error !== undefined) {
+    throw refusal(value, `${UNREADABLE}${because(parsed)}`)
+  }
+  return { ...parsed, code, node, start: 1 }
 }
 
 const OF_ITS_CLASS = "which exists only in its class"

@@ -5,6 +5,7 @@ import {
   readFunctionInfo,
   readFunctionSpec,
   versionOf,
+  withMap,
 } from "../../protocol/function-spec.ts"
 import { SOURCE_BYTES_MAX } from "../../protocol/limits.ts"
 import { refusal } from "../support/sent.ts"
@@ -98,6 +99,32 @@ describe("versionOf()", () => {
       { ...spec, code: "" },
     ]
     expect(new Set(others.map(versionOf)).size).toBe(others.length)
+  })
+})
+
+describe("withMap()", () => {
+  const spec = readFunctionSpec("ml", "f", { ...SENT, code: `${SENT.code}\n` })
+  const START = "//# sourceMappingURL=data:application/json;base64,"
+
+  test("adds a last line that is no part of the version", () => {
+    const code = withMap(spec.code, JSON.stringify({ version: 3, sources: ["/ü.ts"] }))
+    expect(code.split("\n")).toEqual([SENT.code, expect.stringContaining(START), ""])
+    expect(versionOf({ ...spec, code })).toBe(versionOf(spec))
+    expect(versionOf({ ...spec, code: withMap(spec.code, "{}") })).toBe(versionOf(spec))
+  })
+
+  test("hides nothing that is run: what merely looks like a map is part of the version", () => {
+    const codes = [
+      spec.code,
+      `${spec.code}${START}e30=\n;evil()`,
+      `${spec.code}${START}e30=\n/**/\n`,
+      `${spec.code}${START}e30= \n`,
+      `${spec.code}${START}e30=\u2028evil()`,
+      `${spec.code}${START}e30=\revil()`,
+      `${spec.code};${START}e30=\n`,
+      `${spec.code}${START}e30=\n${START}e30=\n`,
+    ]
+    expect(new Set(codes.map((code) => versionOf({ ...spec, code }))).size).toBe(codes.length)
   })
 })
 

@@ -49,7 +49,8 @@ describe("locate()", () => {
   )
   test.each(rest)("finds the fixture %s", async (_, { sent }) => {
     const found = await find(sent)
-    expect(found.node.async).toBe(sent.f.constructor.name === "AsyncFunction")
+    const isAsync = sent.f.constructor.name === "AsyncFunction"
+    expect(found.node).toMatchObject({ async: isAsync })
   })
 
   test("finds what is captured and what is passed through helpers of the file", async () => {

@@ -20,7 +20,7 @@ describe("outsideOf()", () => {
     ],
     [
       "() => [import('x'), import('node:fs'), import('/x'), import('https://x/y'), import(x), import(x + './y')]",
-      ["name x"],
+      ["module x", "module node:fs", "module /x", "module https://x/y", "name x"],
     ],
     [
       "() => [import(`./x`), import(`../${x}`), require(`#y`)]",
@@ -30,7 +30,7 @@ describe("outsideOf()", () => {
       "() => [require.resolve('./x'), require.resolve.paths('./y'), module.require('./z')]",
       ["module ./x", "name require", "module ./y", "name module"],
     ],
-    ["() => { const require = f; return require('x') }", ["name f"]],
+    ["() => { const require = f; return require('x') }", ["name f", "module x"]],
     ["() => this", ["this this"]],
     ["() => () => [this, { a: this, b() { return this } }]", ["this this"]],
     ["() => function () { return () => this }", []],

@@ -38,7 +38,10 @@ export async function programFolder(): Promise<ProgramFolder> {
   const path = await mkdtemp(join(tmpdir(), "bunhouse-code-"))
   return {
     path,
-    async load(name, text) {
+    async load(name, text, beside = {}) {
+      for (const [other, itsText] of Object.entries(beside)) {
+        await Bun.write(join(path, other), itsText)
+      }
       const file = join(path, name)
       await Bun.write(file, text)
       const exports: Record<string, Sent> = await import(file)
@@ -52,8 +55,12 @@ export async function programFolder(): Promise<ProgramFolder> {
 
 export interface ProgramFolder extends AsyncDisposable {
   readonly path: string
-  /** Writes a module and imports it. `fn` is imported from `SENT`. */
-  load(name: string, text: string): Promise<Record<string, Sent>>
+  /** Writes a module, and other files `beside` it, and imports it. `fn` is imported from `SENT`. */
+  load(
+    name: string,
+    text: string,
+    beside?: Readonly<Record<string, string>>,
+  ): Promise<Record<string, Sent>>
 }
 
 /** First line of such programs. */

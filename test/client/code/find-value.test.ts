@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test"
-import { functionOf } from "../../../client/code/argument.ts"
-import { parse, walk, type CallExpression } from "../../../client/code/parse.ts"
+import { findValue } from "../../../client/code/find-value.ts"
+import { isFunction, parse, walk, type CallExpression } from "../../../client/code/parse.ts"
 import { scopesOf } from "../../../client/code/scope.ts"
 
 // The function that is meant has `"wanted"` in its body.
-describe("functionOf()", () => {
+describe("findValue()", () => {
   test.each([
     "fn(() => 'wanted')",
     "fn((async function () { return 'wanted' }) as any satisfies any)",
@@ -24,6 +24,12 @@ describe("functionOf()", () => {
     "fn({ m() { return 'wanted' } }.m)",
     "class A { static m() { return 'wanted' } m() { return 'other' } } fn(A.m)",
     "const A = class { static m() { return 'wanted' } }; fn(A.m)",
+    "const o = { m() { return 'wanted' } }; fn(o['m'])",
+    "const { m } = { m() { return 'wanted' } }; fn(m)",
+    "class A { m() { return 'wanted' } static m() {} } fn(new A().m)",
+    "class A { m() { return 'wanted' } } const a = new A(); fn(a.m)",
+    "class A { m = () => 'wanted' } const a = new A(); fn(a.m)",
+    "const f = __name(() => 'wanted', 'f'); fn(f)",
   ])("finds it in %s", async (text) => {
     expect(await textOfArgument(text)).toContain("'wanted'")
   })
@@ -44,10 +50,8 @@ describe("functionOf()", () => {
     "const f = a ? () => 1 : () => 2; fn(f)",
     "fn(f(() => 1))",
     "const o = { m: 1, ...p }; fn(o.n)",
-    "const o = { m() {} }; fn(o['m'])",
     "const o = { get m() { return () => 1 } }; fn(o.m)",
     "class A { static get m() { return () => 1 } } fn(A.m)",
-    "class A { m() {} } fn(new A().m)",
     "class A { m() {} } fn(A.m)",
     "const a = b, b = a; fn(a)",
     "declare function f(): void; fn(f)",
@@ -59,6 +63,7 @@ describe("functionOf()", () => {
 async function textOfArgument(text: string): Promise<string | undefined> {
   const parsed = await parse(text, { dialect: "ts" })
   expect(parsed.error).toBeUndefined()
+  const scopes = await scopesOf(parsed)
   const calls: CallExpression[] = []
   walk(parsed.program, (node) => {
     if (
@@ -69,6 +74,8 @@ async function textOfArgument(text: string): Promise<string | undefined> {
       calls.push(node)
     return true
   })
-  const found = functionOf(calls[0]?.arguments[0], await scopesOf(parsed))
-  return found && text.slice(found.start, found.end)
+  const source = { ...parsed, path: "/no/such/file.ts", dialect: "ts", scopes } as const
+  const found = await findValue(calls[0]?.arguments[0], source)
+  if (found === undefined || !isFunction(found.node)) return undefined
+  return text.slice(found.node.start, found.node.end)
 }

@@ -1,0 +1,259 @@
+import { statSync } from "node:fs"
+import { dirname, relative, resolve as absolute } from "node:path"
+import { BunhouseError } from "../../protocol/errors.ts"
+import { nameOf, resolve } from "./find-value.ts"
+import { positionAt } from "./lines.ts"
+import { type Node, marksIn } from "./parse.ts"
+import { type SourceFile, readSourceFile } from "./source-file.ts"
+import type { LineMap } from "./source-map.ts"
+
+/**
+ * One ES module of an entry and all that it imports, made by `Bun.build`.
+ *
+ * Files of the program (all that is not below a `node_modules`) are looked at on the way: for what they do when they are
+ * loaded, and for what they import from the file that is masked.
+ */
+export interface BundleInput {
+  /** Path that stands for the bundle in messages; paths in the code are relative to its folder. */
+  readonly path: string
+  /** Text of the entry, which imports files by their absolute paths. Without it the file itself is the entry. */
+  readonly entry?: string
+  /** A text that stands for a file. */
+  readonly mask?: { readonly path: string; readonly text: string }
+  /** Modules that are made up, by specifier. */
+  readonly made: ReadonlyMap<string, string>
+  /** Packages that are left to the env. */
+  readonly external: readonly string[]
+}
+
+export interface Bundle {
+  readonly code: string
+  readonly map: LineMap
+  /** What the code asks about the file that it stands in; places in the code, from 0. */
+  readonly metas: readonly {
+    readonly text: string
+    readonly line: number
+    readonly column: number
+  }[]
+  readonly exports: readonly string[]
+  /** Files of the program that were read, with what tells whether they have changed since. */
+  readonly stamps: ReadonlyMap<string, string>
+  /** What files of the program import from a masked file; `*` for all of it or for its namespace. */
+  readonly imported: ReadonlySet<string>
+  readonly files: readonly SourceFile[]
+  /** Why it cannot be sent, one line each. */
+  readonly problems: readonly string[]
+}
+
+export async function bundle(input: BundleInput): Promise<Bundle> {
+  const seen = new Seen(input.mask?.path)
+  const output = await built({
+    entrypoints: [input.entry === undefined ? input.path : ENTRY],
+    target: "bun",
+    format: "esm",
+    sourcemap: "external",
+    metafile: true,
+    throw: false,
+    external: ["bunhouse", "bunhouse/*", ...input.external.flatMap((name) => [name, `${name}/*`])],
+    // What the env says counts, not what is so here.
+    define: { "process.env.NODE_ENV": "process.env.NODE_ENV" },
+    plugins: [{ name: "bunhouse", setup: (builder) => plug(builder, input, seen) }],
+  })
+  const problems = [...seen.addons].map(addonProblem)
+  for (const log of output.logs) if (log.level === "error") problems.push(told(log))
+  const code = output.outputs.find(({ kind }) => kind === "entry-point")
+  const map = output.outputs.find(({ kind }) => kind === "sourcemap")
+  for (const { kind, path } of output.outputs) {
+    if (kind === "asset")
+      problems.push(`${path} is a file that no module can hold: pass what is in it`)
+  }
+  const [about] = Object.values(output.metafile?.outputs ?? {})
+  return {
+    ...(await written(input.path, code, map)),
+    exports: about?.exports ?? [],
+    stamps: seen.stamps,
+    imported: seen.imported,
+    files: seen.files,
+    problems,
+  }
+}
+
+/** An entry that is not there makes Bun throw, whatever it is told. */
+async function built(config: Bun.BuildConfig): Promise<Bun.BuildOutput> {
+  try {
+    return await Bun.build(config)
+  } catch (cause) {
+    throw new BunhouseError("FUNCTION_NOT_SENDABLE", `it cannot be bundled: ${String(cause)}`, {
+      cause,
+    })
+  }
+}
+
+const NAMESPACE = "bunhouse"
+const ENTRY = `${NAMESPACE}:entry`
+
+function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
+  const made = new Map([[ENTRY, input.entry ?? ""], ...input.made])
+  build.onResolve({ filter: /^bunhouse:/ }, ({ path }) => ({
+    path: path.slice(NAMESPACE.length + 1),
+    namespace: NAMESPACE,
+  }))
+  build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
+    contents: made.get(`${NAMESPACE}:${path}`) ?? "",
+    loader: "js",
+  }))
+  // However a program imports the library, inside of an env it means the env's own copy.
+  build.onLoad({ filter: exactly(LIBRARY) }, async () => ({
+    contents: `export { ${(await libraryNames()).join()} } from "bunhouse"`,
+    loader: "js",
+  }))
+  build.onLoad({ filter: /\.node$/ }, ({ path }) => {
+    seen.addons.add(path)
+    return { contents: "", loader: "js" }
+  })
+  build.onLoad({ filter: OF_THE_PROGRAM }, async ({ path }) => {
+    const source = await seen.see(path)
+    if (source === undefined || path !== input.mask?.path) return undefined
+    return { contents: input.mask.text, loader: source.dialect }
+  })
+}
+
+const LIBRARY = Bun.fileURLToPath(import.meta.resolve("../index.ts"))
+const OF_THE_PROGRAM = /^(?!.*[\\/]node_modules[\\/]).*\.[cm]?[jt]sx?$/
+
+/** Values that the library exports; one by one, because Bun makes no `export *` of an external module. */
+async function libraryNames(): Promise<readonly string[]> {
+  const { program } = (await readSourceFile(LIBRARY)) ?? { program: { body: [] } }
+  return program.body.flatMap((statement) => {
+    if (statement.type !== "ExportNamedDeclaration" || statement.exportKind === "type") return []
+    const { declaration, specifiers } = statement
+    const declared = declaration?.type === "VariableDeclaration" ? declaration.declarations : []
+    const names = declared.map(({ id }) => nameOf(id))
+    if (declaration?.type === "FunctionDeclaration") names.push(declaration.id?.name ?? "")
+    const values = specifiers.filter(({ exportKind }) => exportKind !== "type")
+    return [...names, ...values.map(({ exported }) => nameOf(exported))]
+  })
+}
+
+function exactly(path: string): RegExp {
+  return new RegExp(`^${RegExp.escape(path)}$`)
+}
+
+/** What is noticed of the files of the program while they are bundled. */
+class Seen {
+  readonly stamps = new Map<string, string>()
+  readonly imported = new Set<string>()
+  readonly files: SourceFile[] = []
+  readonly addons = new Set<string>()
+  readonly #masked: string | undefined
+
+  constructor(masked: string | undefined) {
+    this.#masked = masked
+  }
+
+  async see(path: string): Promise<SourceFile | undefined> {
+    this.stamps.set(path, stampOf(path))
+    const source = await readSourceFile(path).catch(() => undefined)
+    if (source === undefined) return undefined
+    this.files.push(source)
+    if (this.#masked === undefined || path === this.#masked) return source
+    for (const [specifier, names] of importsOf(source.program)) {
+      if (resolve(specifier, path) !== this.#masked) continue
+      for (const name of names) this.imported.add(name)
+    }
+    return source
+  }
+}
+
+/** Changes when the file does, as far as the file system tells. */
+export function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return stat === undefined ? "" : `${stat.mtimeNs} ${stat.size} ${stat.ino}`
+}
+
+/** What a file imports, by specifier; `*` where it takes the whole namespace. */
+function importsOf(program: Node): readonly (readonly [string, ReadonlySet<string>])[] {
+  if (program.type !== "Program") return []
+  const found: [string, Set<string>][] = []
+  for (const statement of program.body) {
+    if (statement.type === "ImportDeclaration" && statement.importKind !== "type") {
+      const names = statement.specifiers.map((one) => {
+        if (one.type === "ImportNamespaceSpecifier") return "*"
+        return one.type === "ImportSpecifier" ? nameOf(one.imported) : "default"
+      })
+      found.push([statement.source.value, new Set(names)])
+    } else if (statement.type === "ExportAllDeclaration") {
+      found.push([statement.source.value, new Set("*")])
+    } else if (statement.type === "ExportNamedDeclaration" && statement.source !== null) {
+      const names = statement.specifiers.map(({ local }) => nameOf(local))
+      found.push([statement.source.value, new Set(names)])
+    }
+  }
+  return found
+}
+
+function addonProblem(path: string): string {
+  const [, name = "it"] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(path) ?? []
+  return `${name} has a native addon (${path}): put the package into the env's spec, packages`
+}
+
+function told({ message, position }: BuildMessage | ResolveMessage): string {
+  if (position === null || position.file === "") return message
+  return `${message} (${absolute(position.file)}:${position.line})`
+}
+
+type Written = Pick<Bundle, "code" | "map" | "metas">
+
+async function written(path: string, code?: Blob, map?: Blob): Promise<Written> {
+  if (code === undefined || map === undefined) {
+    return { code: "", map: { sources: [], mappings: "" }, metas: [] }
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's own
+  const { sources, mappings } = (await map.json()) as LineMap
+  const text = await code.text()
+  const { comments, metas } = await marksIn(text)
+  return {
+    code: portable(text, comments, new Set(sources), dirname(path)),
+    map: {
+      sources: sources.map((source) => (isMade(source) ? source : absolute(source))),
+      mappings,
+    },
+    metas: metas.flatMap(({ start, end }) => {
+      const [, property = ""] = /^\s*\.\s*(\w+)/.exec(text.slice(end, end + 80)) ?? []
+      if (OF_NO_FILE.has(property)) return []
+      const { line, column } = positionAt(text, start)
+      const asked = property === "" ? "import.meta" : `import.meta.${property}`
+      return [{ text: asked, line: line - 1, column: column - 1 }]
+    }),
+  }
+}
+
+/** What `import.meta` tells is the same wherever the code stands. */
+const OF_NO_FILE: ReadonlySet<string> = new Set(["require", "env", "main"])
+
+/**
+ * The same code on every machine and in every folder: Bun tells above each module its path from the current folder, and
+ * at the end a number for debuggers.
+ */
+function portable(
+  code: string,
+  comments: Awaited<ReturnType<typeof marksIn>>["comments"],
+  sources: ReadonlySet<string>,
+  folder: string,
+): string {
+  let text = ""
+  let end = 0
+  for (const comment of comments) {
+    const path = comment.value.slice(1)
+    const isPath = sources.has(path)
+    if (!isPath && !comment.value.startsWith("# debugId=")) continue
+    text += code.slice(end, comment.start)
+    if (isPath) text += `// ${isMade(path) ? path : relative(folder, absolute(path))}`
+    end = comment.end
+  }
+  return `${(text + code.slice(end)).trimEnd()}\n`
+}
+
+function isMade(source: string): boolean {
+  return source.startsWith(`${NAMESPACE}:`)
+}

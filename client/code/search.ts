@@ -1,0 +1,79 @@
+import { createRequire } from "node:module"
+import { extname } from "node:path"
+import { type Located, locatedAt } from "./locate.ts"
+import { matching } from "./match.ts"
+import { outsideOf } from "./outside.ts"
+import { type SendableNode, isClassNode, isFunction, walk } from "./parse.ts"
+import { scopesOf } from "./scope.ts"
+import { DIALECTS, type SourceFile, readSourceFile } from "./source-file.ts"
+import type { ValueText } from "./text.ts"
+
+/**
+ * Finds a function that the place of the call does not tell, because it came there in a variable: by its text, in all
+ * files of the program that are loaded. It has to be the only one (F1 of locate.ts).
+ *
+ * What uses no names needs no file, and is not looked for.
+ */
+export async function search(
+  value: ValueText,
+  first: string | undefined,
+): Promise<Located | undefined> {
+  const names = namesIn(value, await scopesOf(value))
+  if (names.size === 0) return undefined
+  const found: Located[] = []
+  for (const path of loadedFiles(first)) {
+    found.push(...(await findIn(path, names, value)))
+    if (found.length > 1) return undefined
+  }
+  return found[0]
+}
+
+/** What Bun leaves as it stands in the file: the names that are used from outside, and the own one. */
+function namesIn(value: ValueText, scopes: Awaited<ReturnType<typeof scopesOf>>): Set<string> {
+  const uses = outsideOf(value.node, scopes).filter(({ kind }) => kind === "name")
+  const names = new Set(uses.map(({ name }) => name))
+  if (names.size > 0 && value.node.id) names.add(value.node.id.name)
+  return names
+}
+
+/** The registry of modules lacks those that are still being loaded: the one of the call, and often the entry. */
+function loadedFiles(first: string | undefined): ReadonlySet<string> {
+  const { cache } = createRequire(import.meta.url)
+  const loaded = Object.keys(cache).map((key) => key.replace(/\?.*$/, ""))
+  const files = [...(first === undefined ? [] : [first]), Bun.main, ...loaded]
+  const own = files.filter(
+    (path) => DIALECTS.has(extname(path)) && !path.includes("/node_modules/"),
+  )
+  return new Set(own.slice(0, FILES_MAX))
+}
+
+const FILES_MAX = 4_096
+
+async function findIn(
+  path: string,
+  names: ReadonlySet<string>,
+  value: ValueText,
+): Promise<readonly Located[]> {
+  try {
+    const text = await Bun.file(path).text()
+    for (const name of names) if (!text.includes(name)) return []
+    const source = await readSourceFile(path)
+    if (source === undefined) return []
+    const nodes = matching(source, candidatesIn(source), value)
+    return nodes.map((node) => locatedAt(node, source))
+  } catch {
+    // A file that cannot be read or parsed, or not any more.
+    return []
+  }
+}
+
+/** Accessors and constructors are no values by themselves. */
+function candidatesIn({ program }: SourceFile): readonly SendableNode[] {
+  const candidates: SendableNode[] = []
+  walk(program, (node) => {
+    if (isFunction(node) || isClassNode(node)) candidates.push(node)
+    const isMember = node.type === "Property" || node.type === "MethodDefinition"
+    return !isMember || node.kind === "init" || node.kind === "method"
+  })
+  return candidates
+}
