@@ -111,12 +111,14 @@ export class Crew {
     let stalled = 0
     let behind = 0
     let getOn = 0
-    for (const [thread, mark] of this.#active) {
+    for (const thread of this.#active.keys()) {
       // This loop may have been blocked itself: what has happened meanwhile comes first.
       thread.collect()
+      const mark = this.#active.get(thread)
+      if (mark === undefined) continue
       const steps = thread.steps - mark.steps
       if (steps > 0) getOn++
-      if (thread.tasks === 0 || steps >= mark.tasks) this.#mark(thread)
+      if (steps >= mark.tasks) this.#mark(thread)
       else if (steps > 0) {
         behind++
         this.#mark(thread)
@@ -126,6 +128,7 @@ export class Crew {
         this.#waiting.unshift(...thread.takeBack())
         if (thread.tasks === 0) this.#absent.add(thread)
       }
+      this.#rest(thread)
     }
     this.#adapt(getOn === 0 ? stalled : 0, behind)
     if (behind > 0 && this.#active.size < this.#width) this.#share()
