@@ -1,4 +1,4 @@
-import { BunhouseError, decodeErrorRecord, stateLost } from "../../protocol/errors.ts"
+import { BunhouseError, decodeErrorRecord, type Ran, stateLost } from "../../protocol/errors.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { CallFacts } from "../call-context.ts"
 import { loadTooSlow } from "../load-function.ts"
@@ -28,7 +28,8 @@ export class InstanceThread {
       facts: parts.facts,
       sourceOf: () => parts.source,
       onProgress: () => this.#next(),
-      onEnd: () => this.#ended("its thread ended"),
+      // What the thread hands back it has not begun with.
+      onEnd: (back) => this.#ended("its thread ended", back.length > 0 ? "no" : "maybe"),
     })
   }
 
@@ -85,7 +86,7 @@ export class InstanceThread {
   end(reason: string): void {
     if (this.#gone !== undefined) return
     this.#thread.terminate(new BunhouseError("CANCELLED", "the call was cancelled"))
-    this.#ended(reason)
+    this.#ended(reason, "maybe")
   }
 
   #submit(task: ThreadTask): void {
@@ -113,12 +114,13 @@ export class InstanceThread {
     return task
   }
 
-  #ended(reason: string): void {
+  /** `ran` is about the call that the thread was given last. */
+  #ended(reason: string, ran: Ran): void {
     if (this.#gone !== undefined) return
     this.#gone = reason
     const running = this.#running
     this.#running = undefined
-    running?.failed(new BunhouseError("WORKER_LOST", reason))
+    running?.failed(ran === "no" ? this.#lost(reason) : new BunhouseError("WORKER_LOST", reason))
     for (const task of this.#waiting.splice(0)) task.failed(this.#lost(reason))
   }
 

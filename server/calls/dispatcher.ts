@@ -1,12 +1,13 @@
 import { type Clock, Deadlines, remainingMs } from "../../protocol/deadlines.ts"
 import type { BunhouseError, ErrorCode, Ran } from "../../protocol/errors.ts"
-import { FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
+import { FrameReader, FrameType } from "../../protocol/frame.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { admissionRefusal } from "./admission.ts"
 import { Call, type Caller } from "./call.ts"
 import { callError, notRun } from "./call-error.ts"
 import type { CallQueue } from "./call-queue.ts"
 import type { Lane } from "./lane.ts"
+import { saysGone } from "./instance-route.ts"
 import { type EnvLink, type EnvRoute, type FunctionRoute, lanesOf } from "./route.ts"
 
 /**
@@ -105,7 +106,7 @@ export class Dispatcher {
       const call = this.#table.get(frame.id)
       if (call === undefined || call.lane === undefined || call.route.env.link !== link) continue
       const caller = this.#settle(call)
-      if ((frame.flags & FrameFlag.gone) !== 0) this.lost(call.route, "its thread ended")
+      if (saysGone(frame)) this.lost(call.route, "its thread ended")
       this.#release(call)
       if (caller !== undefined) caller.deliver(call.callerId, frame, call)
     } while (frame.next())

@@ -1,5 +1,6 @@
 import { now } from "../../protocol/deadlines.ts"
 import { stateLost } from "../../protocol/errors.ts"
+import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { FunctionInfo } from "../../protocol/function-spec.ts"
 import { Lane } from "./lane.ts"
 import { type EnvRoute, FunctionRoute } from "./route.ts"
@@ -65,6 +66,13 @@ export class InstanceRoute extends FunctionRoute {
     this.env.instances.delete(this.info.name)
   }
 }
+
+/** Whether a reply says that the instance is gone. With `thrown`, flags are those of the call, and its caller's word. */
+export function saysGone({ type, flags }: FrameReader): boolean {
+  return type === FrameType.error && (flags & GONE_OR_THROWN) === FrameFlag.gone
+}
+
+const GONE_OR_THROWN = FrameFlag.gone | FrameFlag.thrown
 
 function idOf(name: string | undefined): string {
   const unique = crypto.randomUUID().replaceAll("-", "").slice(0, 12)

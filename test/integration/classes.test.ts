@@ -192,6 +192,16 @@ describe("an instance on a thread of its own", () => {
     expect((await caught(blocked)).code).toBe("WORKER_LOST")
   })
 
+  test("takes and gives values of any allowed size", async () => {
+    const stamps = await cls(Stamps).to(stack.here)
+    await using one = await stamps.create()
+    const long = "x".repeat(3_000_000)
+    expect(await one.async.add(long)).toBe(1)
+    expect(await one.later("y")).toEqual([long, "y"])
+    expect((await caught(one.async.add(long.repeat(3)))).code).toBe("PAYLOAD_TOO_LARGE")
+    expect(await one.async.add("z")).toBe(3)
+  })
+
   test("hands out a promise as a promise, and has static methods on the env's threads", async () => {
     const stamps = await cls(Stamps).to(stack.here)
     await using one = await stamps.create()

@@ -45,6 +45,21 @@ describe("an instance on a thread of its own", () => {
     expect([...lab.env.instances.values()]).toEqual([other])
     expect(lab.caller.endOf(3)).toBeUndefined()
   })
+
+  test("is not lost on the word of a caller, whose flags come back with a reply", () => {
+    const instance = add("thread", 3)
+    const { link } = lab.env
+    for (const [type, flags] of [
+      [FrameType.reply, FrameFlag.gone],
+      [FrameType.error, FrameFlag.gone | FrameFlag.thrown],
+    ] as const) {
+      const { callerId } = lab.submit(flags, { to: instance })
+      const id = link?.calls.at(-1)?.id ?? 0
+      if (link !== undefined) lab.dispatcher.replies(link, standingOn(batchOf(type, { id, flags })))
+      expect(lab.caller.endOf(callerId)).toBeDefined()
+      expect(instance.refusal).toBeUndefined()
+    }
+  })
 })
 
 describe.each(["loop", "thread"] as const)("an instance on a %s", (run) => {
