@@ -8,15 +8,13 @@ import { Lab } from "../../support/lab.ts"
 /** A client's end of a connection: what it was sent, and how it was closed. */
 class Client {
   readonly frames: SeenFrame[] = []
+  unreadBytes = 0
   closed: { code: number; reason: string } | undefined
   readonly socket: SocketCaller
 
   constructor(lab: Lab) {
     this.socket = new SocketCaller({
-      peer: {
-        send: (batch) => void this.frames.push(...framesIn(batch)),
-        close: (code, reason) => (this.closed = { code, reason }),
-      },
+      peer: this,
       desk: lab.desk,
       find: (env, name) => {
         const route = env === "lab" ? lab.env.functions.get(name) : undefined
@@ -25,6 +23,14 @@ class Client {
       },
       hello: Buffer.from("hello"),
     })
+  }
+
+  send(batch: Uint8Array): void {
+    this.frames.push(...framesIn(batch))
+  }
+
+  close(code: number, reason: string): void {
+    this.closed = { code, reason }
   }
 
   async received(): Promise<SeenFrame[]> {
