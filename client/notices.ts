@@ -8,8 +8,8 @@ export function warn(line: string): void {
 }
 
 /** Set once, by the entry, from the environment. */
-export function setQuiet(isQuiet: boolean): void {
-  quiet = isQuiet
+export function setQuiet(wanted: boolean): void {
+  quiet = wanted
 }
 
 export function isQuiet(): boolean {
