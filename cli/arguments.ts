@@ -147,12 +147,19 @@ function addLogs(program: Command, run: Run): void {
   addCommand(program, "logs", "logs [env]")
     .option("-f, --follow", "Go on showing what comes")
     .option("-n, --lines <count>", "How many lines to begin with", "100")
+    .option("--call <id>", "Only what one call printed")
     .action((env: string | undefined, options: LogsFlags & JsonFlag) =>
       run(options, async (cli) => {
         const lines = parseCount("--lines", options.lines)
         const { logs } = await import("./commands/logs.ts")
         const isFollowed = options.follow === true
-        return logs(cli, { env, lines, isFollowed, isJson: options.json === true })
+        return logs(cli, {
+          env,
+          lines,
+          isFollowed,
+          isJson: options.json === true,
+          call: options.call,
+        })
       }),
     )
 }
@@ -160,6 +167,7 @@ function addLogs(program: Command, run: Run): void {
 interface LogsFlags {
   readonly follow?: true
   readonly lines: string
+  readonly call?: string
 }
 
 function addCall(program: Command, run: Run): void {

@@ -54,11 +54,12 @@ export const COMMANDS = {
     examples: [
       ["bunhouse logs", "the last 100 lines of the daemon's log"],
       ["bunhouse logs default -f", "what functions of the env `default` write, as it comes"],
+      ["bunhouse logs default --call 1f3a5c7e-2b", "what one call printed; errors tell the id"],
       ["bunhouse logs -f -n 0 --json", "new entries of the daemon's log as JSON lines"],
     ],
     notes:
-      "Control characters are shown as escapes. With --json each line is one JSON document; what is no entry of the\n" +
-      'daemon\'s log becomes {"text": …}. Logs are files in the state folder: no daemon needs to run.',
+      "Control characters are shown as escapes. With --json each line is one JSON document; what a program or a crash\n" +
+      'wrote becomes {"text": …}. Logs are files in the state folder, at most three of 10 MiB each: no daemon needs to run.',
     exits: [0, 2, 4, 70, 130],
   },
   call: {

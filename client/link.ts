@@ -4,6 +4,7 @@ import { ResidentCaller } from "./blocking/resident.ts"
 import { SpawnCaller } from "./blocking/spawn.ts"
 import { Connection } from "./connection/connection.ts"
 import { Control } from "./control.ts"
+import type { OnLog } from "./logs.ts"
 import { RetryBudget } from "./retry.ts"
 import { type Address, type ConnectOptions, resolveAddress } from "./settings.ts"
 
@@ -13,12 +14,14 @@ export class Link {
   readonly connection: Connection
   readonly blocking: BlockingCaller
   readonly retryBudget = new RetryBudget()
+  readonly onLog: OnLog | undefined
   readonly environment: Environment
   readonly #options: ConnectOptions
 
   constructor(options: ConnectOptions, environment: Environment) {
     this.#options = options
     this.environment = environment
+    this.onLog = options.onLog
     const address = () => this.address()
     this.control = new Control(address)
     this.connection = new Connection(address)

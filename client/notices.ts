@@ -1,6 +1,6 @@
 /** What the library says to the user on stderr; off with `BUNHOUSE_QUIET=1`. */
 export function notice(line: string): void {
-  if (!isQuiet) process.stderr.write(`bunhouse: ${line}\n`)
+  if (!quiet) process.stderr.write(`bunhouse: ${line}\n`)
 }
 
 export function warn(line: string): void {
@@ -8,8 +8,12 @@ export function warn(line: string): void {
 }
 
 /** Set once, by the entry, from the environment. */
-export function setQuiet(quiet: boolean): void {
-  isQuiet = quiet
+export function setQuiet(wanted: boolean): void {
+  quiet = wanted
 }
 
-let isQuiet = false
+export function isQuiet(): boolean {
+  return quiet
+}
+
+let quiet = false

@@ -5,6 +5,7 @@ import { checkIdempotencyKey, encodeExtra, NO_EXTRA } from "../protocol/extra.ts
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { whereAmI } from "./context.ts"
 import type { Link } from "./link.ts"
+import { logSink, type OnLog, tellLines } from "./logs.ts"
 import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
 import { warn } from "./notices.ts"
 import { type Names, type Outcome, readOutcome } from "./outcome.ts"
@@ -20,6 +21,7 @@ export class RemoteCall {
   readonly #signal: AbortSignal | undefined
   readonly #retries: RetryPolicy | undefined
   readonly #key: string | undefined
+  readonly #onLog: OnLog | undefined
   #hasWarned = false
 
   constructor({ link, info, options }: RemoteParts<AnyFunction>) {
@@ -29,6 +31,7 @@ export class RemoteCall {
     this.#timeoutMs = checkTimeoutMs(options.timeoutMs)
     this.#signal = options.signal
     this.#retries = readRetries(options.retries)
+    this.#onLog = logSink(options.onLog ?? link.onLog)
     this.#key = options.idempotencyKey
     if (this.#key !== undefined) checkIdempotencyKey(this.#key)
   }
@@ -77,6 +80,7 @@ export class RemoteCall {
     attempts: Attempts | undefined,
   ): Promise<unknown> {
     const { connection } = this.#link
+    const onLog = this.#onLog
     return new Promise((resolve, reject) => {
       connection.call({
         env: this.#info.env,
@@ -85,6 +89,7 @@ export class RemoteCall {
         extra: this.#extra(attempts),
         timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs,
         signal,
+        logged: onLog && ((frame) => tellLines(onLog, this.#names, frame, connection.bootId)),
         replied: (frame, callId) => {
           const outcome = readOutcome(frame, this.#names, callId)
           if (outcome.kind === "returned") resolve(outcome.value)
@@ -123,13 +128,15 @@ export class RemoteCall {
     }
     const attempts = this.#attempts()
     const payload = encodeArgs(args)
+    const [names, onLog] = [this.#names, this.#onLog]
     const attempt = () => {
-      return this.#link.blocking.call({
-        names: this.#names,
-        payload,
-        extra: this.#extra(attempts),
-        timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs,
-      })
+      const timeoutMs = attempts?.timeoutMs ?? this.#timeoutMs
+      const extra = this.#extra(attempts)
+      const wantsLogs = onLog !== undefined
+      return this.#link.blocking.call(
+        { names, payload, extra, timeoutMs, wantsLogs },
+        (frame, bootId) => onLog && tellLines(onLog, names, frame, bootId),
+      )
     }
     return attempts === undefined ? attempt() : retriedBlocking(attempts, attempt)
   }

@@ -1,5 +1,6 @@
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import type { Link } from "./link.ts"
+import type { LogLine } from "./logs.ts"
 import type { Items, MapMethod, MapOptions } from "./map.ts"
 import { RemoteCall } from "./remote-call.ts"
 import type { RetryOptions } from "./retry.ts"
@@ -26,6 +27,11 @@ export interface CallOptions {
    * who calls later is told its outcome. With other arguments it is refused (IDEMPOTENCY_CONFLICT). 1 to 256 bytes.
    */
   readonly idempotencyKey?: string
+  /**
+   * Is told each line that the function prints during the call, about 20 ms later; blocking calls tell all in the end.
+   * Default: that of `connect`, else lines are printed to the stream of the same name, unless `BUNHOUSE_QUIET` is set.
+   */
+  readonly onLog?: (line: LogLine) => void
 }
 
 /**

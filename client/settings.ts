@@ -9,6 +9,7 @@ import {
   homePaths,
   homeRoot,
 } from "../protocol/home.ts"
+import type { LogLine } from "./logs.ts"
 
 /** How to reach one daemon. */
 export interface ConnectOptions {
@@ -21,6 +22,8 @@ export interface ConnectOptions {
    * thread for them (costs microseconds). Default `spawn`.
    */
   readonly blocking?: "spawn" | "resident"
+  /** Is told each line that functions print, for calls without an `onLog` of their own. */
+  readonly onLog?: (line: LogLine) => void
 }
 
 export interface Address {

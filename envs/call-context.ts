@@ -1,4 +1,5 @@
 import { callIdOf } from "../protocol/hello.ts"
+import type { Output } from "./output/output-log.ts"
 import type { CallContext } from "../client/context.ts"
 
 /** One running call, as its function sees it. What few functions ask for is made when they ask. */
@@ -7,6 +8,12 @@ export class RunningCall implements CallContext {
   readonly function: string
   /** The daemon's id of the call. */
   readonly id: number
+  /** Whether the caller wants what the function prints. */
+  wantsLogs = false
+  hasEnded = false
+  /** What it has printed; kept by envs/output. */
+  output: Output | undefined = undefined
+  onEnd: (() => void) | undefined = undefined
   readonly #bootId: string
   readonly #serial: number
   readonly #dueAt: number
@@ -42,6 +49,12 @@ export class RunningCall implements CallContext {
       if (this.#cancelled) this.#controller.abort(cancelReason())
     }
     return this.#controller.signal
+  }
+
+  /** The function is done; its reply comes after this. */
+  end(): void {
+    this.onEnd?.()
+    this.hasEnded = true
   }
 
   cancel(): void {

@@ -16,6 +16,9 @@ import { InstanceThread } from "./instances/instance-thread.ts"
 import { InstanceThreads } from "./instances/instance-threads.ts"
 import { loadFunction, loadTooSlow } from "./load-function.ts"
 import { Loop } from "./loop.ts"
+import { logLine } from "./output/log-line.ts"
+import { LogWriter } from "./output/log-writer.ts"
+import { OutputLog } from "./output/output-log.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
 import { ThreadPool } from "./threads/pool.ts"
 
@@ -31,6 +34,8 @@ import { ThreadPool } from "./threads/pool.ts"
  */
 export class Host {
   readonly loop: Loop
+  /** Takes what functions on the loop print. */
+  readonly output: OutputLog
   readonly #bootstrap: EnvBootstrap
   readonly #connection: BrokerConnection
   readonly #threads: ThreadPool
@@ -52,6 +57,15 @@ export class Host {
     const facts = { env: bootstrap.env, bootId: bootstrap.bootId }
     this.loop = new Loop(facts, this.#outbox)
     this.#instances = new InstanceThreads(facts, this.#outbox)
+    const log = new LogWriter(bootstrap.logFile)
+    this.output = new OutputLog({
+      current: () => this.loop.current(),
+      write: (call, line) => log.write(logLine(call, line), line.timeMs),
+      send: (id, lines, dropped, payload) => {
+        this.#outbox.open(payload.length).write(FrameType.log, 0, id, lines, dropped, 0, payload)
+        return true
+      },
+    })
     this.#threads = new ThreadPool({
       facts,
       sink: this.#outbox,

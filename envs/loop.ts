@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks"
-import type { FrameReader } from "../protocol/frame.ts"
+import { FrameFlag, type FrameReader } from "../protocol/frame.ts"
 import { slotOf } from "../protocol/slots.ts"
 import { type CallFacts, RunningCall } from "./call-context.ts"
 import {
@@ -38,6 +38,7 @@ export class Loop {
     const args = argumentsOf(frame, this.#sink)
     if (args === undefined) return
     const call = new RunningCall(this.#facts, fn.name, id, serial, timeoutMs)
+    call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
     let result: unknown
     try {
@@ -79,6 +80,7 @@ export class Loop {
 
   /** After a loss of the broker the daemon may have given the slot to another call, while this one went on. */
   #ended(call: RunningCall): void {
+    call.end()
     const slot = slotOf(call.id)
     if (this.#running[slot] === call) this.#running[slot] = undefined
   }

@@ -2,7 +2,9 @@ import { connectBroker } from "../broker/connection.ts"
 import { runInside } from "../client/context.ts"
 import { readEnvBootstrap } from "../protocol/env-control.ts"
 import { parseJson } from "../protocol/fields.ts"
+import { rotateLog } from "../protocol/log-rotation.ts"
 import { Host } from "./host.ts"
+import { captureOutput } from "./output/capture.ts"
 import { outliveLateErrors } from "./late-errors.ts"
 import { provideLibrary } from "./provide-library.ts"
 
@@ -31,10 +33,16 @@ async function main(): Promise<void> {
   // Into the env's log. What it means for calls, the daemon decides: it sees the same connection break.
   connection.onError((error) => process.stderr.write(`bunhouse: broker: ${error.message}\n`))
   const host = new Host(bootstrap, connection)
+  captureOutput(host.output.take)
+  setInterval(() => rotateLog(STDERR, bootstrap.logFile), LOG_LOOK_MS).unref()
   runInside("env loop", () => host.loop.current())
   provideLibrary()
   await host.start()
 }
+
+const STDERR = 2
+/** Threads and programs of functions write to the log, too. */
+const LOG_LOOK_MS = 1_000
 
 async function endWith(lines: { read(): Promise<{ done: boolean }> }): Promise<void> {
   while (!(await lines.read()).done);

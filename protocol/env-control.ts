@@ -23,6 +23,8 @@ export interface EnvBootstrap {
     readonly credentialsFile?: string
   }
   readonly threadsMax: number
+  /** Where its stderr leads to. */
+  readonly logFile: string
 }
 
 /**
@@ -99,6 +101,7 @@ export function readEnvBootstrap(input: unknown): EnvBootstrap {
       }
     }),
     threadsMax: fields.integer("threadsMax", 1, 1_024, 1),
+    logFile: fields.text("logFile"),
   }
   fields.done()
   return bootstrap

@@ -1,5 +1,6 @@
 import { BunhouseError } from "./errors.ts"
 import { BATCH_BYTES_TARGET, BODY_BYTES_MAX, EXTRA_BYTES_MAX } from "./limits.ts"
+import { CONNECTION_ID, FrameFlag, FrameType, isFrameType } from "./frame-types.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
 
 /**
@@ -18,22 +19,7 @@ import { PROTOCOL_VERSION } from "./version.ts"
  * F3. Reading and writing allocate nothing per frame.
  */
 
-export const FrameType = { hello: 1, bind: 2, call: 3, reply: 4, error: 5, cancel: 6 } as const
-export type FrameType = (typeof FrameType)[keyof typeof FrameType]
-
-export const FrameFlag = {
-  /** The payload is JSON text instead of the binary encoding; a reply uses the encoding of its call. */
-  json: 1,
-  /** reply, error: a sync function handed out a promise, which its thread awaited. */
-  promised: 2,
-  /** error: the function threw; without it the platform failed. */
-  thrown: 4,
-  /** error, from an env process: the instance that was called is gone, and no call can reach it any more. */
-  gone: 8,
-} as const
-
-/** Id of an error frame that is about the connection, not about a call. */
-export const CONNECTION_ID = 0xffff_ffff
+export { CONNECTION_ID, FrameFlag, FrameType }
 
 export const HEADER_BYTES = 24
 export const BATCH_PREFIX_BYTES = 4
@@ -281,7 +267,7 @@ function checkBatch(bytes: Uint8Array, view: DataView): number {
     }
     if (extraLength > EXTRA_BYTES_MAX) throw protocolError(`frame ${count} has oversized metadata`)
     const type = word & 0xff
-    if (type < FrameType.hello || type > FrameType.cancel) {
+    if (!isFrameType(type)) {
       throw protocolError(`frame ${count} is of the unknown type ${type}`)
     }
     at += frameLength

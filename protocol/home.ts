@@ -1,5 +1,6 @@
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
+import { nameToken } from "./names.ts"
 
 /**
  * The state folder of one daemon: what stands where, and the settings that client and daemon must read alike.
@@ -51,6 +52,15 @@ export interface DaemonRecord {
   readonly version: string
   /** Start time of the process as the system counts it: a recycled pid has another. */
   readonly processStart: string
+}
+
+export function daemonLog(home: HomePaths): string {
+  return join(home.logs, "daemon.log")
+}
+
+/** What the functions of an env print, and its process. */
+export function envLog(home: HomePaths, env: string): string {
+  return join(home.logs, `${nameToken(env)}.log`)
 }
 
 export const DEFAULT_HOST = "127.0.0.1"

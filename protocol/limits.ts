@@ -162,6 +162,25 @@ export const RETRY_BUDGET_MAX = 50
 export const RETRY_BUDGET_CALLS = 10
 export const RETRY_BUDGET_PER_SECOND = 1
 
+/** A log file of the daemon or an env begins anew at this size; so many files are kept. Looked at after so many bytes. */
+export const LOG_BYTES_MAX = 10 * MIB
+export const LOG_FILES_MAX = 3
+export const LOG_CHECK_BYTES = 256 * KIB
+
+/** A line that a function prints; the rest of a longer one is dropped. */
+export const LOG_LINE_LENGTH_MAX = 8_192
+
+/** Lines for callers leave an env process this often; in between one call may print this much, and all together this much. */
+export const LOG_FLUSH_MS = 20
+export const LOG_CALL_BYTES_MAX = 64 * KIB
+export const LOG_PROCESS_BYTES_MAX = 512 * KIB
+
+/** Log frames to a caller that does not read are dropped beyond this much unread. The daemon enforces it. */
+export const LOG_UNREAD_BYTES_MAX = MIB
+
+/** Lines that a blocking call gets with its answer. */
+export const LOG_ANSWER_BYTES_MAX = MIB
+
 function assertRelation(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts contradicts itself: expected ${relation}`)
 }
@@ -194,3 +213,12 @@ assertRelation(
   IDEMPOTENCY_BYTES_MAX > PAYLOAD_BYTES_MAX,
   "the largest result to be kept under its idempotency key",
 )
+assertRelation(
+  2 * LOG_CALL_BYTES_MAX + LOG_LINE_LENGTH_MAX * 8 < BROKER_MESSAGE_BYTES_MAX,
+  "the lines of a call to fit one broker message",
+)
+assertRelation(
+  PAYLOAD_BYTES_MAX + LOG_ANSWER_BYTES_MAX + EXTRA_BYTES_MAX <= BODY_BYTES_MAX,
+  "the answer to a blocking call to hold its lines",
+)
+assertRelation(LOG_UNREAD_BYTES_MAX < UNREAD_BYTES_MAX, "lines to be dropped before a caller is")

@@ -1,4 +1,6 @@
 import { writeSync } from "node:fs"
+import { LOG_CHECK_BYTES } from "../protocol/limits.ts"
+import { rotateLog } from "../protocol/log-rotation.ts"
 
 /** Facts of an event; values are shown as JSON. */
 type Facts = Readonly<Record<string, unknown>>
@@ -16,11 +18,25 @@ export const log: Log = (event, facts = {}) => {
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
   )
   try {
-    writeSync(2, `${line}\n`)
+    writeSync(STDERR, `${line}\n`)
   } catch {
     // A full disk or a closed terminal must not stop the daemon.
   }
+  written += line.length
+  if (path === undefined || written < LOG_CHECK_BYTES) return
+  written = 0
+  rotateLog(STDERR, path)
 }
+
+/** From now on the log is begun anew when it is large, if stderr leads to `file`. */
+export function boundLog(file: string): void {
+  path = file
+  rotateLog(STDERR, file)
+}
+
+let path: string | undefined
+let written = 0
+const STDERR = 2
 
 function cut(_key: string, value: unknown): unknown {
   if (typeof value !== "string" || value.length <= FIELD_LENGTH_MAX) return value

@@ -1,7 +1,8 @@
 import { asBunhouseError, toErrorRecord } from "../protocol/errors.ts"
+import { daemonLog, homePaths } from "../protocol/home.ts"
 import { Daemon } from "./daemon.ts"
 import type { StartLine } from "./entry.ts"
-import { log } from "./log.ts"
+import { boundLog, log } from "./log.ts"
 import { readSettings } from "./settings.ts"
 
 /**
@@ -15,6 +16,7 @@ async function main(): Promise<void> {
       host: host === "" ? undefined : host,
       port: port === "" ? undefined : port,
     })
+    boundLog(daemonLog(homePaths(settings.home)))
     const daemon = await Daemon.start(settings, log, (line) => {
       log("progress", { line })
       say({ progress: line })

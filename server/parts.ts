@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import type { Store } from "../broker/store.ts"
-import type { HomePaths } from "../protocol/home.ts"
+import { envLog, type HomePaths } from "../protocol/home.ts"
 import { nameToken } from "../protocol/names.ts"
 import type { Broker } from "./broker.ts"
 import type { CallDesk } from "./calls/call-desk.ts"
@@ -59,7 +59,7 @@ export function tieParts(options: {
           connection: broker.connection,
           broker: broker.envAccess,
           folder: folderOf(env.name),
-          logFile: join(home.logs, `${nameToken(env.name)}.log`),
+          logFile: envLog(home, env.name),
           variables,
           onReplies: (link, frame) => dispatcher.replies(link, frame),
           onCutOff: () => dispatcher.envCutOff(env),

@@ -1,7 +1,7 @@
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type Cli, printAnswer } from "../command.ts"
 import { ensureRunning, type Running } from "../daemon/ensure-running.ts"
-import { daemonLog } from "../daemon/launch.ts"
+import { daemonLog } from "../../protocol/home.ts"
 import { followLines } from "../logs/follow.ts"
 import { renderLogLine } from "../render/log-line.ts"
 import { launchOptions, type Listen, runningAnswer } from "./start.ts"

@@ -1,11 +1,13 @@
 import { Daemon } from "../../client/daemon.ts"
 import { progressBar } from "../../client/progress-bar.ts"
+import type { LogLine } from "../../client/logs.ts"
 import type { AnyFunction, Remote } from "../../client/remote.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type Answer, type Cli, failureText } from "../command.ts"
 import { daemonAddress } from "../daemon/find.ts"
 import { EXIT_THROWN, exitOf } from "../exit-codes.ts"
 import { jsonItems, jsonText, thrownDocument } from "../json-lines.ts"
+import { printable } from "../render/printable.ts"
 import { renderThrown } from "../render/thrown.ts"
 
 export interface MapCommandOptions {
@@ -29,7 +31,9 @@ export async function map(cli: Cli, target: string, options: MapCommandOptions):
   const { url, token } = daemonAddress(environment)
   using daemon = new Daemon({ url, token }, environment)
   const found: Remote<AnyFunction> = await daemon.get(target)
-  const remote = timeoutMs === undefined ? found : found.with({ timeoutMs })
+  // Results are on stdout.
+  const onLog = ({ text }: LogLine) => terminal.say(printable(text))
+  const remote = found.with({ onLog, ...(timeoutMs !== undefined && { timeoutMs }) })
   const more = concurrency === undefined ? {} : { concurrency }
   const total = process.stderr.isTTY ? await countLines(options.file) : undefined
   const draw = progressBar(target)

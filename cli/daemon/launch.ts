@@ -1,5 +1,4 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs"
-import { join } from "node:path"
 import {
   asBunhouseError,
   BunhouseError,
@@ -7,7 +6,7 @@ import {
   toErrorRecord,
 } from "../../protocol/errors.ts"
 import { Fields } from "../../protocol/fields.ts"
-import type { Environment, HomePaths } from "../../protocol/home.ts"
+import { daemonLog, type Environment, type HomePaths } from "../../protocol/home.ts"
 import { PACKAGE_FETCH_MS_MAX } from "../../protocol/limits.ts"
 import {
   bundleInBackground,
@@ -78,10 +77,6 @@ function openLog(home: HomePaths): number {
     const { message } = asBunhouseError(cause, `preparing the state folder ${home.root}`)
     throw new BunhouseError("PERMISSION_DENIED", message, { cause })
   }
-}
-
-export function daemonLog(home: HomePaths): string {
-  return join(home.logs, "daemon.log")
 }
 
 function spawn(options: LaunchOptions, log: number): Bun.Subprocess<"ignore", "pipe", number> {

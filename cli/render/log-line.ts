@@ -49,7 +49,7 @@ function valueText(value: unknown): string {
 }
 
 /** In the reader's own time zone. */
-function localTime(iso: string): string {
+export function localTime(iso: string): string {
   const time = new Date(iso)
   if (Number.isNaN(time.getTime())) return printableLine(iso)
   const day = [digits(time.getFullYear(), 4), digits(time.getMonth() + 1), digits(time.getDate())]

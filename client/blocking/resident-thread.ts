@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads"
 import { toErrorRecord } from "../../protocol/errors.ts"
 import { FrameWriter } from "../../protocol/frame.ts"
+import { LogCollector } from "../../protocol/log-lines.ts"
 import { Connection } from "../connection/connection.ts"
 import type { Address } from "../settings.ts"
 import {
@@ -31,6 +32,7 @@ parentPort?.once("message", ({ port, state }: ResidentStart) => {
 function make(request: ResidentRequest, answer: (answer: ResidentAnswer) => void): void {
   const { number, call } = request
   const { names, payload, extra, timeoutMs } = call
+  const logs = new LogCollector()
   connection.call({
     env: names.env,
     function: names.function,
@@ -38,10 +40,12 @@ function make(request: ResidentRequest, answer: (answer: ResidentAnswer) => void
     extra,
     timeoutMs,
     signal: undefined,
-    replied: (frame, callId) => {
+    logged: call.wantsLogs ? (frame) => logs.add(frame) : undefined,
+    replied: (frame) => {
       const writer = new FrameWriter()
+      logs.writeTo(writer)
       writer.append(frame.bytes.subarray(frame.start, frame.end))
-      answer({ kind: "replied", number, batch: writer.take(), callId: callId() })
+      answer({ kind: "replied", number, batch: writer.take(), bootId: connection.bootId })
     },
     failed: (error) => answer({ kind: "failed", number, error: toErrorRecord(error) }),
   })

@@ -1,11 +1,12 @@
 import { type MessagePort, MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads"
 import { asBunhouseError, BunhouseError, fromErrorRecord } from "../../protocol/errors.ts"
-import { FrameReader } from "../../protocol/frame.ts"
+import { FrameReader, FrameType } from "../../protocol/frame.ts"
+import { callIdOf } from "../../protocol/hello.ts"
 import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
-import type { BlockingCall, BlockingCaller } from "./blocking-caller.ts"
+import type { BlockingCall, BlockingCaller, Logged } from "./blocking-caller.ts"
 
 /**
  * Blocking calls by a resident thread: it keeps a connection of its own, this thread waits on shared memory until the
@@ -24,7 +25,7 @@ export class ResidentCaller implements BlockingCaller {
     this.#address = address
   }
 
-  call(call: BlockingCall): Outcome {
+  call(call: BlockingCall, logged: Logged): Outcome {
     const { names, timeoutMs } = call
     try {
       const thread = (this.#thread ??= startThread())
@@ -41,8 +42,9 @@ export class ResidentCaller implements BlockingCaller {
       if (answer.kind === "failed") throw fromErrorRecord(answer.error)
       const frame = new FrameReader()
       frame.open(answer.batch)
-      frame.next()
-      return readOutcome(frame, names, () => answer.callId)
+      while (frame.next() && frame.type === FrameType.log) logged(frame, answer.bootId)
+      const { serial } = frame
+      return readOutcome(frame, names, () => callIdOf(answer.bootId, serial))
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
       return { kind: "threw", thrown, wasPromise: false }
@@ -91,13 +93,13 @@ export interface ResidentRequest {
   readonly address: Address
 }
 
-/** What the thread answers: the reply frame as a batch, or the record of a platform error. */
+/** What the thread answers: log frames and the reply as a batch, or the record of a platform error. */
 export type ResidentAnswer =
   | {
       readonly kind: "replied"
       readonly number: number
       readonly batch: Uint8Array
-      readonly callId: string
+      readonly bootId: string
     }
   | { readonly kind: "failed"; readonly number: number; readonly error: unknown }
 

@@ -5,14 +5,14 @@ import {
   fromErrorRecord,
   type Ran,
 } from "../../protocol/errors.ts"
-import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { FRAMES_TYPE, paths } from "../../protocol/http.ts"
 import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import { type Address, noDaemon } from "../settings.ts"
-import type { BlockingCall, BlockingCaller } from "./blocking-caller.ts"
+import type { BlockingCall, BlockingCaller, Logged } from "./blocking-caller.ts"
 
 /**
  * Blocking calls by `Bun.spawnSync`: a program makes the one HTTP call, this process waits for it to end.
@@ -29,11 +29,11 @@ export class SpawnCaller implements BlockingCaller {
     this.#address = address
   }
 
-  call(call: BlockingCall): Outcome {
+  call(call: BlockingCall, logged: Logged): Outcome {
     const { names, timeoutMs } = call
     try {
       const answer = this.#exchange(names, requestBatch(call), timeoutMs)
-      return readAnswer(names, answer)
+      return readAnswer(names, answer, logged)
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
       return { kind: "threw", thrown, wasPromise: false }
@@ -70,13 +70,13 @@ export class SpawnCaller implements BlockingCaller {
   }
 }
 
-function readAnswer(names: Names, answer: Buffer): Outcome {
+function readAnswer(names: Names, answer: Buffer, logged: Logged): Outcome {
   const frame = new FrameReader()
   try {
-    if (frame.open(answer) !== 2) throw new Error("it is not a hello and a reply")
+    if (frame.open(answer) < 2) throw new Error("it is not a hello and a reply")
     frame.next()
     const { bootId } = readHello(frame.payload)
-    frame.next()
+    while (frame.next() && frame.type === FrameType.log) logged(frame, bootId)
     const { serial } = frame
     return readOutcome(frame, names, () => callIdOf(bootId, serial))
   } catch (error) {
@@ -105,10 +105,12 @@ function run(names: Names, input: Buffer, timeoutMs: number) {
   }
 }
 
-function requestBatch({ names, payload, timeoutMs, extra }: BlockingCall): Uint8Array {
+function requestBatch(call: BlockingCall): Uint8Array {
+  const { names, payload, timeoutMs, extra } = call
+  const flags = call.wantsLogs ? FrameFlag.logs : 0
   const writer = new FrameWriter()
   writer.write(FrameType.bind, 0, 0, 1, 0, 0, Buffer.from(JSON.stringify(names)))
-  writer.write(FrameType.call, 0, 1, 1, timeoutMs, 0, payload, extra)
+  writer.write(FrameType.call, flags, 1, 1, timeoutMs, 0, payload, extra)
   return writer.take()
 }
 

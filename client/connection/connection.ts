@@ -5,7 +5,7 @@ import {
   decodeErrorRecord,
   type Ran,
 } from "../../protocol/errors.ts"
-import { CONNECTION_ID, FrameReader, FrameType } from "../../protocol/frame.ts"
+import { CONNECTION_ID, FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
 import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { Outbox } from "../../protocol/outbox.ts"
@@ -99,9 +99,10 @@ export class Connection {
         ? 0
         : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
     const { payload, extra } = call
+    const flags = call.logged === undefined ? 0 : FrameFlag.logs
     this.#outbox
       .open(payload.length + extra.length)
-      .write(FrameType.call, 0, pending.id, target, left, 0, payload, extra)
+      .write(FrameType.call, flags, pending.id, target, left, 0, payload, extra)
     pending.wasSent = true
   }
 
@@ -153,6 +154,7 @@ export class Connection {
     while (frame.next()) {
       if (frame.type === FrameType.hello) this.#bootId = readHello(frame.payload).bootId
       else if (frame.id === CONNECTION_ID) throw decodeErrorRecord(frame.payload)
+      else if (frame.type === FrameType.log) this.#pending.get(frame.id)?.call.logged?.(frame)
       else this.#reply(frame)
     }
   }

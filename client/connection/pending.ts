@@ -12,6 +12,8 @@ export interface OutgoingCall {
   /** 0: none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
+  /** Whoever is told what the function prints; the frame is valid during the call only. */
+  readonly logged: ((frame: FrameReader) => void) | undefined
   /** The reply or error frame; valid during the call only. `callId` is the public one. */
   readonly replied: (frame: FrameReader, callId: () => string) => void
   readonly failed: (error: BunhouseError) => void

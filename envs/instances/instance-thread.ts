@@ -28,6 +28,9 @@ export class InstanceThread {
       facts: parts.facts,
       sourceOf: () => parts.source,
       onProgress: () => this.#next(),
+      onLog: ({ bytes, start, end }) => {
+        parts.sink.open(end - start).append(bytes.subarray(start, end))
+      },
       // What the thread hands back it has not begun with.
       onEnd: (back) => this.#ended("its thread ended", back.length > 0 ? "no" : "maybe"),
     })

@@ -46,6 +46,13 @@ export class Channel {
     return position
   }
 
+  /** The same for a frame that may be lost: false, and nothing sent, where there is no room for it and `others`. */
+  sendIfRoom(batch: Uint8Array, others: number): boolean {
+    if (!this.hasRoomFor(others + 1)) return false
+    this.send(batch)
+    return true
+  }
+
   /** Takes a frame back that the other end has not begun with. */
   revoke(position: Position): boolean {
     return this.#out.revoke(position)

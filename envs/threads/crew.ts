@@ -262,7 +262,7 @@ export class Crew {
   }
 }
 
-export interface CrewOptions extends Pick<PoolThreadParts, "facts" | "sourceOf"> {
+export interface CrewOptions extends Pick<PoolThreadParts, "facts" | "sourceOf" | "onLog"> {
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number

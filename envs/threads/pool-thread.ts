@@ -172,7 +172,8 @@ export class PoolThread {
       if (frame.type === FrameType.hello) {
         if (this.#state === "starting") this.#state = "ready"
         this.#threadNumber = frame.id
-      } else this.#answered(frame)
+      } else if (frame.type === FrameType.log) this.#parts.onLog(frame)
+      else this.#answered(frame)
       channel.pass()
     }
     return found
@@ -225,6 +226,8 @@ export interface FunctionSource extends LoadedAs {
 export interface PoolThreadParts {
   readonly facts: CallFacts
   readonly sourceOf: (target: number) => FunctionSource | undefined
+  /** The call that runs has printed something; `frame` is valid during the call only. */
+  readonly onLog: (frame: FrameReader) => void
   /** It is ready now, or has answered tasks. */
   readonly onProgress: () => void
   /** It is gone; `back` are the tasks that it never began with. */

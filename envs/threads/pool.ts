@@ -18,7 +18,11 @@ export class ThreadPool {
 
   constructor({ sink, ...options }: ThreadPoolOptions) {
     this.#sink = sink
-    this.#crew = new Crew({ ...options, sourceOf: (target) => this.#functions.get(target) })
+    this.#crew = new Crew({
+      ...options,
+      sourceOf: (target) => this.#functions.get(target),
+      onLog: ({ bytes, start, end }) => sink.open(end - start).append(bytes.subarray(start, end)),
+    })
   }
 
   get size(): number {

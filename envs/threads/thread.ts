@@ -6,6 +6,8 @@ import { runInside } from "../../client/context.ts"
 import { type CallFacts, RunningCall } from "../call-context.ts"
 import { outliveLateErrors } from "../late-errors.ts"
 import { loadFunction } from "../load-function.ts"
+import { captureOutput } from "../output/capture.ts"
+import { threadOutput } from "../output/thread-output.ts"
 import { provideLibrary } from "../provide-library.ts"
 import {
   argumentsOf,
@@ -23,7 +25,8 @@ import { Channel, type ChannelEnd } from "./channel.ts"
  * function and is answered, `call` runs one and is answered.
  *
  * Invariants:
- * H1. Every frame that the thread takes is answered with exactly one frame of its id before it takes the next one.
+ * H1. Every frame that the thread takes is answered with exactly one frame of its id before it takes the next one. What
+ *     its function prints may go ahead of it, in log frames.
  * H2. A function cannot get between thread and pool: they speak through a channel of their own, and the thread's global
  *     `postMessage` and `onmessage` are the function's to use.
  * H3. What earlier calls have left behind (timers, promises) gets its turn at least after every TURN_CALLS_MAX calls.
@@ -45,6 +48,10 @@ let channel: Channel
 let current: RunningCall | undefined
 /** A promise is awaited for the frame that was taken. */
 let isAwaiting = false
+const output = threadOutput(
+  () => current,
+  (batch) => channel.sendIfRoom(batch, ANSWERS_MAX),
+)
 
 self.addEventListener("message", begin)
 
@@ -54,6 +61,7 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   channel = new Channel(data.end, work)
   runInside("env thread", () => current)
   provideLibrary()
+  captureOutput(output.take)
   outliveLateErrors()
   writer.write(FrameType.hello, 0, ownThreadNumber(), 0, 0, 0)
   channel.send(writer.take())
@@ -112,6 +120,7 @@ function run(call: FrameReader): Promise<void> | undefined {
   const args = argumentsOf(call, sink)
   if (args === undefined) return undefined
   current = new RunningCall(facts, fn.name, id, serial, timeoutMs)
+  current.wantsLogs = (flags & FrameFlag.logs) !== 0
   let result: unknown
   try {
     result = fn.call(...args)
@@ -135,9 +144,12 @@ async function settle(result: PromiseLike<unknown>, id: number, flags: number): 
 
 /** H1. The reply is on its way before its call is passed: what is not passed is not lost. */
 function answer(): void {
+  current?.end()
   current = undefined
   channel.send(writer.take())
   channel.pass()
 }
 
 const TURN_CALLS_MAX = 32
+/** To what the pool may have sent: a bind and a call for each task. */
+const ANSWERS_MAX = 256

@@ -59,6 +59,8 @@ export class Call implements Timed<Call> {
 export interface Caller {
   /** Forwards the reply or error frame that `frame` stands on. */
   deliver(callerId: number, frame: FrameReader, call: Call): void
+  /** Forwards the log frame that `frame` stands on: what the function printed. The call goes on. */
+  log(callerId: number, frame: FrameReader, call: Call): void
   /** The platform failed the call. */
   fail(callerId: number, error: BunhouseError, call: Call): void
 }

@@ -102,13 +102,15 @@ export class Dispatcher {
    */
   replies(link: EnvLink, frame: FrameReader): void {
     do {
-      if (frame.type !== FrameType.reply && frame.type !== FrameType.error) continue
       const call = this.#table.get(frame.id)
       if (call === undefined || call.lane === undefined || call.route.env.link !== link) continue
-      const caller = this.#settle(call)
-      if (saysGone(frame)) this.lost(call.route, "its thread ended")
-      this.#release(call)
-      if (caller !== undefined) caller.deliver(call.callerId, frame, call)
+      if (frame.type === FrameType.log) call.caller?.log(call.callerId, frame, call)
+      else if (frame.type === FrameType.reply || frame.type === FrameType.error) {
+        const caller = this.#settle(call)
+        if (saysGone(frame)) this.lost(call.route, "its thread ended")
+        this.#release(call)
+        caller?.deliver(call.callerId, frame, call)
+      }
     } while (frame.next())
   }
 

@@ -190,6 +190,10 @@ class KeyedCall implements Caller {
     this.#ended(this, call, frame, (caller, id) => caller.deliver(id, frame, call))
   }
 
+  log(_callerId: number, frame: FrameReader, call: Call): void {
+    for (const { caller, callerId } of this.waiters) caller?.log(callerId, frame, call)
+  }
+
   fail(_callerId: number, error: BunhouseError, call: Call): void {
     this.#ended(this, call, undefined, (caller, id) => caller.fail(id, error, call))
   }

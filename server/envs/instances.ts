@@ -137,7 +137,7 @@ export class Instances {
     const frame = new FrameReader()
     frame.open(writer.take())
     frame.next()
-    this.#dispatcher.submit({ deliver: ended, fail: ended }, frame, instance)
+    this.#dispatcher.submit({ deliver: ended, fail: ended, log: () => {} }, frame, instance)
     return promise
   }
 }

@@ -107,6 +107,7 @@ export class EnvProcess implements EnvLife {
       subjects,
       broker: options.broker,
       threadsMax: options.threadsMax,
+      logFile: options.logFile,
     }
     void this.#child.stdin.write(`${JSON.stringify(bootstrap)}\n`)
     void this.#child.stdin.flush()

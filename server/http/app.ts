@@ -1,5 +1,5 @@
 import { setImmediate as endOfTurn } from "node:timers/promises"
-import type { Server } from "bun"
+import type { Server, ServerWebSocket } from "bun"
 import { Elysia } from "elysia"
 import { readEnvSpec } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
@@ -179,6 +179,11 @@ function socketRoute(app: Elysia, parts: HttpParts): void {
       const peer: SocketPeer = {
         send: (batch) => void raw.send(batch),
         close: (code, reason) => raw.close(code, reason),
+        get unreadBytes() {
+          // Elysia's type leaves it out.
+          // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+          return (raw as unknown as ServerWebSocket).getBufferedAmount()
+        },
       }
       const { desk, registry, hello } = parts
       const find = (env: string, fn: string) => registry.route(env, fn)

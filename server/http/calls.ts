@@ -37,9 +37,11 @@ export async function callByFrames(calls: HttpCalls, request: Request, body: Uin
   const names = { env: fields.text("env"), function: fields.text("function") }
   moveTo(frame, FrameType.call)
   const { id } = frame
-  const { type, flags, serial, payload } = await outcomeOf(calls, names, frame, request.signal)
+  const outcome = await outcomeOf(calls, names, frame, request.signal)
+  const { type, flags, serial, payload } = outcome
   const writer = new FrameWriter()
   writer.write(FrameType.hello, 0, 0, 0, 0, 0, calls.hello)
+  outcome.logs.writeTo(writer)
   writer.write(type, flags, id, 0, 0, serial, payload)
   return answer(writer.take(), FRAMES_TYPE)
 }

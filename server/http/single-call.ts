@@ -1,6 +1,7 @@
 import { BunhouseError, encodeErrorRecord, type Ran } from "../../protocol/errors.ts"
 import { type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { Call, Caller } from "../calls/call.ts"
+import { LogCollector } from "../../protocol/log-lines.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 
@@ -10,6 +11,8 @@ export interface SingleOutcome {
   readonly flags: number
   readonly serial: number
   readonly payload: Uint8Array<ArrayBuffer>
+  /** What the function printed. */
+  readonly logs: LogCollector
 }
 
 /**
@@ -47,11 +50,13 @@ function gone(ran: Ran): BunhouseError {
 
 /** The outcome of a call that the platform failed. */
 export function failed(error: BunhouseError, serial: number): SingleOutcome {
-  return { type: FrameType.error, flags: 0, serial, payload: encodeErrorRecord(error) }
+  const payload = encodeErrorRecord(error)
+  return { type: FrameType.error, flags: 0, serial, payload, logs: new LogCollector() }
 }
 
 class SingleCaller implements Caller {
   readonly #resolve: (outcome: SingleOutcome) => void
+  readonly #logs = new LogCollector()
 
   constructor(resolve: (outcome: SingleOutcome) => void) {
     this.#resolve = resolve
@@ -61,10 +66,14 @@ class SingleCaller implements Caller {
     const type = frame.type === FrameType.reply ? FrameType.reply : FrameType.error
     // `slice` of a Buffer would be a view of a batch that is used again.
     const payload = new Uint8Array(frame.payload)
-    this.#resolve({ type, flags: frame.flags, serial, payload })
+    this.#resolve({ type, flags: frame.flags, serial, payload, logs: this.#logs })
+  }
+
+  log(_callerId: number, frame: FrameReader): void {
+    this.#logs.add(frame)
   }
 
   fail(_callerId: number, error: BunhouseError, { serial }: Call): void {
-    this.#resolve(failed(error, serial))
+    this.#resolve({ ...failed(error, serial), logs: this.#logs })
   }
 }

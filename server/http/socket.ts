@@ -1,7 +1,8 @@
 import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../../protocol/errors.ts"
 import { Fields, parseJson } from "../../protocol/fields.ts"
 import { CONNECTION_ID, FrameReader, FrameType } from "../../protocol/frame.ts"
-import { BODY_BYTES_MAX } from "../../protocol/limits.ts"
+import { BODY_BYTES_MAX, LOG_UNREAD_BYTES_MAX } from "../../protocol/limits.ts"
+import { encodeLines } from "../../protocol/log-lines.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import { slotOf } from "../../protocol/slots.ts"
 import type { Call, Caller } from "../calls/call.ts"
@@ -15,6 +16,7 @@ import type { FunctionRoute } from "../calls/route.ts"
  * K1. A message that breaks the protocol is answered with an error frame about the connection, and the connection is
  *     closed; other connections do not notice.
  * K2. When the connection closes, its calls are cancelled, but for those with an idempotency key.
+ * K3. Log frames for a caller that does not read are dropped and counted; they never fill its connection.
  */
 export class SocketCaller implements Caller {
   readonly #peer: SocketPeer
@@ -25,6 +27,8 @@ export class SocketCaller implements Caller {
   /** By the slot of the client's id. */
   readonly #calls: (Call | undefined)[] = []
   readonly #outbox: Outbox
+  /** Lines of calls in flight that this caller did not read fast enough. */
+  readonly #droppedLines = new Map<number, number>()
   #isRefused = false
 
   constructor(options: {
@@ -69,13 +73,37 @@ export class SocketCaller implements Caller {
 
   deliver(callerId: number, frame: FrameReader, call: Call): void {
     this.#calls[slotOf(callerId)] = undefined
+    if (this.#droppedLines.size > 0) this.#tellDropped(callerId, call)
     this.#outbox.forward(frame, callerId, 0, 0, call.serial)
+  }
+
+  /** K3. */
+  log(callerId: number, frame: FrameReader, call: Call): void {
+    const lost = this.#droppedLines.get(callerId) ?? 0
+    if (this.#peer.unreadBytes > LOG_UNREAD_BYTES_MAX) {
+      this.#droppedLines.set(callerId, lost + frame.target + frame.timeoutMs)
+      return
+    }
+    if (lost > 0) this.#droppedLines.delete(callerId)
+    const dropped = frame.timeoutMs + lost
+    this.#outbox
+      .open(frame.end - frame.start)
+      .copyFrom(frame, callerId, frame.target, dropped, call.serial)
   }
 
   fail(callerId: number, error: BunhouseError, call: Call): void {
     this.#calls[slotOf(callerId)] = undefined
+    if (this.#droppedLines.size > 0) this.#tellDropped(callerId, call)
     const record = encodeErrorRecord(error)
     this.#outbox.open(record.length).write(FrameType.error, 0, callerId, 0, 0, call.serial, record)
+  }
+
+  #tellDropped(callerId: number, { serial }: Call): void {
+    const dropped = this.#droppedLines.get(callerId)
+    if (dropped === undefined) return
+    this.#droppedLines.delete(callerId)
+    const none = encodeLines([])
+    this.#outbox.open(none.length).write(FrameType.log, 0, callerId, 0, dropped, serial, none)
   }
 
   #handle(frame: FrameReader): void {
@@ -142,6 +170,7 @@ export class SocketCaller implements Caller {
     // A cancel that crosses its reply finds nothing, or a later call under the slot.
     if (call === undefined || call.callerId !== id) return
     this.#calls[slot] = undefined
+    this.#droppedLines.delete(id)
     this.#desk.cancel(call)
   }
 
@@ -159,6 +188,8 @@ export class SocketCaller implements Caller {
 export interface SocketPeer {
   send(batch: Uint8Array): void
   close(code: number, reason: string): void
+  /** Sent and not read yet. */
+  readonly unreadBytes: number
 }
 
 interface Target {

@@ -27,9 +27,21 @@ describe("bunhouse logs", () => {
     }).to(cli.connect().env("An env, with a name"))
     await speak("red \u001b[31m alert \u202e")
     const { stdout } = await cli.run("logs", "An env, with a name")
-    expect(stdout).toBe("red \\x1b[31m alert \\u202e\n")
+    expect(stdout).toMatch(
+      /^[-\d]{10} [:.\d]{12} {2}speak [0-9a-f]{8}-\w+ {2}red \\x1b\[31m alert \\u202e\n$/,
+    )
     const { json } = await cli.run("logs", "An env, with a name", "--json")
-    expect(json).toEqual({ text: "red \u001b[31m alert \u202e" })
+    expect(json).toEqual({
+      time: expect.any(String),
+      function: "speak",
+      call: expect.any(String),
+      stream: "stdout",
+      text: "red \u001b[31m alert \u202e",
+    })
+    const of = async (call: string) =>
+      (await cli.run("logs", "An env, with a name", "--call", call)).stdout
+    expect([await of(json.call), await of("nope-1")]).toEqual([stdout, ""])
+    expect((await cli.run("logs", "--call", json.call)).exitCode).toBe(2)
   })
 
   test("says that there is none", async () => {

@@ -10,11 +10,17 @@ export type Heard =
 
 /** A caller that remembers everything it was told, by its own ids. */
 export class FakeCaller implements Caller {
+  /** Payloads of log frames. */
+  readonly logged: string[] = []
   readonly heard = new Map<number, Heard[]>()
 
   deliver(callerId: number, frame: FrameReader): void {
     const text = Buffer.from(frame.payload).toString()
     this.#add(callerId, { kind: frame.type === FrameType.reply ? "value" : "thrown", text })
+  }
+
+  log(_callerId: number, frame: FrameReader): void {
+    this.logged.push(Buffer.from(frame.payload).toString())
   }
 
   fail(callerId: number, error: BunhouseError): void {

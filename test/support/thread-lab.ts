@@ -25,7 +25,7 @@ export class ThreadLab implements AsyncDisposable {
     const index = ++this.#files
     const path = this.folder.join(`m${index}.mjs`)
     writeFileSync(path, `export default function f(a, b) { ${code} }`)
-    await this.pool.load(index, { name: "f", path }, 5_000)
+    await this.pool.load(index, { name: "f", path, as: "function", export: "default" }, 5_000)
     return index
   }
 

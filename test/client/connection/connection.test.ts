@@ -38,6 +38,7 @@ function call(text: string, more: Partial<OutgoingCall> = {}): Promise<string> {
       extra: NO_EXTRA,
       timeoutMs: 0,
       signal: undefined,
+      logged: undefined,
       replied: (frame) => {
         ends++
         resolve(Buffer.from(frame.payload).toString())

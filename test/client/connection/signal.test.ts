@@ -30,6 +30,7 @@ function call(signal: AbortSignal): Promise<void> {
       extra: NO_EXTRA,
       timeoutMs: 0,
       signal,
+      logged: undefined,
       replied,
       failed: reject,
     })

@@ -32,6 +32,23 @@ describe("a call", () => {
     expect(lab.env.link?.calls.at(-1)?.text).toBe("mine")
   })
 
+  test("may print before it ends, and not after", () => {
+    const call = lab.submit(1)
+    const { link } = lab.env
+    if (link === undefined) throw new Error("no link")
+    const print = (text: string, at = link) => {
+      const batch = batchOf(FrameType.log, { id: call.id, payload: text })
+      lab.dispatcher.replies(at, standingOn(batch))
+    }
+    print("first")
+    print("of a process that is gone", new FakeLink())
+    lab.env.reply(lab.dispatcher, call.id, "value")
+    print("late")
+    expect(lab.caller.logged).toEqual(["first"])
+    expect(lab.caller.endOf(1)).toEqual({ kind: "value", text: "value" })
+    lab.expectIdle()
+  })
+
   test("waits for a place, and takes the one that comes free (P1)", () => {
     const [first] = [lab.submit(1), lab.submit(2), lab.submit(3)]
     expect(lab.env.link?.calls).toHaveLength(2)

@@ -192,6 +192,19 @@ describe("a call with a key", () => {
     expect(sent()).toHaveLength(2)
   })
 
+  test("tells what it prints to all who wait for it, and goes on", () => {
+    submit(1)
+    submit(2)
+    const { link } = lab.env
+    if (link === undefined) throw new Error("no link")
+    const id = sent()[0]?.id ?? 0
+    lab.dispatcher.replies(link, standingOn(batchOf(FrameType.log, { id, payload: "line" })))
+    expect(lab.caller.logged).toEqual(["line", "line"])
+    expect(lab.caller.heard.size).toBe(0)
+    answer()
+    expect(lab.caller.endOf(2)).toEqual(value("ok"))
+  })
+
   test("whose metadata cannot be read is refused alone", () => {
     for (const extra of ["{", `{"key":""}`, `{"key":7}`]) {
       const frame = standingOn(batchOf(FrameType.call, { id: 9, extra }))

@@ -1,22 +1,21 @@
 import { beforeEach, describe, expect, test } from "bun:test"
 import { BunhouseError, decodeErrorRecord } from "../../../protocol/errors.ts"
 import { CONNECTION_ID, FrameType } from "../../../protocol/frame.ts"
+import { LOG_UNREAD_BYTES_MAX } from "../../../protocol/limits.ts"
 import { SocketCaller } from "../../../server/http/socket.ts"
-import { batchOf, framesIn, joined, type SeenFrame } from "../../support/frames.ts"
+import { batchOf, framesIn, joined, type SeenFrame, standingOn } from "../../support/frames.ts"
 import { Lab } from "../../support/lab.ts"
 
 /** A client's end of a connection: what it was sent, and how it was closed. */
 class Client {
   readonly frames: SeenFrame[] = []
+  unreadBytes = 0
   closed: { code: number; reason: string } | undefined
   readonly socket: SocketCaller
 
   constructor(lab: Lab) {
     this.socket = new SocketCaller({
-      peer: {
-        send: (batch) => void this.frames.push(...framesIn(batch)),
-        close: (code, reason) => (this.closed = { code, reason }),
-      },
+      peer: this,
       desk: lab.desk,
       find: (env, name) => {
         const route = env === "lab" ? lab.env.functions.get(name) : undefined
@@ -25,6 +24,14 @@ class Client {
       },
       hello: Buffer.from("hello"),
     })
+  }
+
+  send(batch: Uint8Array): void {
+    this.frames.push(...framesIn(batch))
+  }
+
+  close(code: number, reason: string): void {
+    this.closed = { code, reason }
   }
 
   async received(): Promise<SeenFrame[]> {
@@ -85,6 +92,36 @@ describe("SocketCaller", () => {
     ])
   })
 
+  test("forwards what a call prints; where the client does not read, it drops and counts (K3)", async () => {
+    client.socket.receive(joined(bind(), call(77), call(78)))
+    const [first, second] = lab.env.link?.calls ?? []
+    const { link } = lab.env
+    if (link === undefined) throw new Error("no link")
+    const print = (id = first?.id ?? 0, lines = 1, dropped = 0) => {
+      const parts = { id, target: lines, timeoutMs: dropped, payload: "lines" }
+      lab.dispatcher.replies(link, standingOn(batchOf(FrameType.log, parts)))
+    }
+    print()
+    client.unreadBytes = LOG_UNREAD_BYTES_MAX + 1
+    print(first?.id, 10, 5)
+    print(first?.id, 3)
+    print(second?.id, 4)
+    client.unreadBytes = 0
+    print(first?.id, 2, 1)
+    print(first?.id, 2)
+    for (const each of [first, second]) lab.env.reply(lab.dispatcher, each?.id ?? 0, "value")
+    const seen = await client.received()
+    expect(seen.map(({ type, id, target, timeoutMs }) => [type, id, target, timeoutMs])).toEqual([
+      [FrameType.log, 77, 1, 0],
+      [FrameType.log, 77, 2, 1 + 15 + 3],
+      [FrameType.log, 77, 2, 0],
+      [FrameType.reply, 77, 0, 0],
+      [FrameType.log, 78, 0, 4],
+      [FrameType.reply, 78, 0, 0],
+    ])
+    expect(seen.at(-2)?.text).toBe("[]")
+  })
+
   test("tells of a function that is not there in the reply to each call, and goes on", async () => {
     client.socket.receive(joined(bind(1, { env: "lab", function: "none" }), bind(2), call(5)))
     client.socket.receive(call(6, 2))
@@ -112,6 +149,7 @@ describe("SocketCaller", () => {
     ["two calls of one id", "PROTOCOL_ERROR", joined(bind(), call(1), call(1))],
     ["a hello", "PROTOCOL_ERROR", batchOf(FrameType.hello, { payload: "{}" })],
     ["a reply", "PROTOCOL_ERROR", batchOf(FrameType.reply, { id: 1 })],
+    ["a log", "PROTOCOL_ERROR", batchOf(FrameType.log, { id: 1 })],
     ["an error", "PROTOCOL_ERROR", batchOf(FrameType.error, { id: 1 })],
     ["names that are not JSON", "INVALID_ARGUMENT", batchOf(FrameType.bind, { payload: "{" })],
     ["names that are no names", "INVALID_ARGUMENT", bind(1, { env: 1, function: [] })],

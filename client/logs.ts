@@ -1,0 +1,53 @@
+import { callIdOf } from "../protocol/hello.ts"
+import type { FrameReader } from "../protocol/frame.ts"
+import { decodeLines } from "../protocol/log-lines.ts"
+import { isQuiet } from "./notices.ts"
+import type { Names } from "./outcome.ts"
+
+/** A line that a remote function printed while a call ran. */
+export interface LogLine {
+  readonly callId: string
+  readonly env: string
+  readonly function: string
+  readonly stream: "stdout" | "stderr"
+  /** By the clock of the machine where the function ran. */
+  readonly time: Date
+  /** Without the line break. */
+  readonly text: string
+}
+
+/** Who is told the lines; what it throws is an uncaught exception, and ends no call. */
+export type OnLog = (line: LogLine) => void
+
+/** Undefined where nobody wants lines; then they are not sent at all. */
+export function logSink(onLog: OnLog | undefined): OnLog | undefined {
+  return onLog ?? (isQuiet() ? undefined : printLine)
+}
+
+/** Hands on the lines of the log frame that `frame` stands on. */
+export function tellLines(onLog: OnLog, names: Names, frame: FrameReader, bootId: string): void {
+  const about = { callId: callIdOf(bootId, frame.serial), ...names }
+  try {
+    const dropped = frame.timeoutMs
+    if (dropped > 0) {
+      const text = `… ${dropped.toLocaleString("en-US")} lines dropped`
+      onLog({ ...about, stream: "stderr", time: new Date(), text })
+    }
+    for (const { stream, timeMs, text } of decodeLines(frame.payload)) {
+      onLog({ ...about, stream, time: new Date(timeMs), text })
+    }
+  } catch (error) {
+    // Not here: the connection and its other calls have nothing to do with it.
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
+/** The default: what was printed there is printed here, to the stream of the same name. */
+function printLine({ env, function: fn, stream, text }: LogLine): void {
+  const out = stream === "stdout" ? process.stdout : process.stderr
+  const label = `[${env}/${fn}]`
+  const hasColor = out.isTTY && (process.env["NO_COLOR"] ?? "") === ""
+  out.write(`${hasColor ? `\u001b[2m${label}\u001b[22m` : label} ${text}\n`)
+}

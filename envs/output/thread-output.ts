@@ -1,0 +1,25 @@
+import { FrameType, FrameWriter } from "../../protocol/frame.ts"
+import type { RunningCall } from "../call-context.ts"
+import { logLine } from "./log-line.ts"
+import { LogWriter } from "./log-writer.ts"
+import { OutputLog } from "./output-log.ts"
+
+/**
+ * What the functions of a thread print. `post` hands a batch of one log frame to the pool at once, ahead of the reply, and
+ * the pool passes it on as it is. It says false where there is no room.
+ */
+export function threadOutput(
+  current: () => RunningCall | undefined,
+  post: (batch: Uint8Array) => boolean,
+): OutputLog {
+  const writer = new FrameWriter()
+  const log = new LogWriter(undefined)
+  return new OutputLog({
+    current,
+    write: (call, line) => log.write(logLine(call, line), line.timeMs),
+    send: (id, lines, dropped, payload) => {
+      writer.write(FrameType.log, 0, id, lines, dropped, 0, payload)
+      return post(writer.take())
+    },
+  })
+}

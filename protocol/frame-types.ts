@@ -1,0 +1,34 @@
+/** What a frame is about, and what is special about it. The numbers are the wire; they are never reused. */
+export const FrameType = {
+  hello: 1,
+  bind: 2,
+  call: 3,
+  reply: 4,
+  error: 5,
+  cancel: 6,
+  log: 7,
+} as const
+export type FrameType = (typeof FrameType)[keyof typeof FrameType]
+
+export const FrameFlag = {
+  /** The payload is JSON text instead of the binary encoding; a reply uses the encoding of its call. */
+  json: 1,
+  /** reply, error: a sync function handed out a promise, which its thread awaited. */
+  promised: 2,
+  /** error: the function threw; without it the platform failed. */
+  thrown: 4,
+  /** error, from an env process: the instance that was called is gone, and no call can reach it any more. */
+  gone: 8,
+  /** call: the caller wants what the function prints. */
+  logs: 128,
+} as const
+
+/** Id of an error frame that is about the connection, not about a call. */
+export const CONNECTION_ID = 0xffff_ffff
+
+export function isFrameType(type: number): type is FrameType {
+  return type <= 31 && (KNOWN_TYPES & (1 << type)) !== 0
+}
+
+/** A bit for each type. */
+const KNOWN_TYPES = Object.values(FrameType).reduce((mask, type) => mask | (1 << type), 0)
