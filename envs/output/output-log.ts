@@ -95,7 +95,7 @@ export class OutputLog {
     for (const stream of ["stdout", "stderr"] as const) {
       if (output.rest[stream] !== "") this.#endLine(call, output, stream)
     }
-    if (this.#pending.delete(call)) this.#send(call)
+    if (this.#pending.delete(call) || output.dropped > 0) this.#send(call)
   }
 
   #endLine(call: RunningCall | undefined, output: Output, stream: OutputStream): void {

@@ -153,15 +153,15 @@ describe("what an async function prints", () => {
   })
 })
 
-describe("what a sync function prints", () => {
-  async function sendShout(env: Env) {
-    return fn(function shout(name: string) {
-      console.log("HELLO", name)
-      process.stderr.write("no end")
-      return name
-    }).to(env)
-  }
+async function sendShout(env: Env) {
+  return fn(function shout(name: string) {
+    console.log("HELLO", name)
+    process.stderr.write("no end")
+    return name
+  }).to(env)
+}
 
+describe("what a sync function prints", () => {
   test("is told like that of an async one, also among many", async () => {
     const shout = await sendShout(stack.here.env("shout"))
     const calls = Array.from({ length: 100 }, async (_, i) => {

@@ -27,15 +27,15 @@ describe("printed lines", () => {
   )
 })
 
-describe("LogCollector", () => {
-  function frames(collector: LogCollector): FrameReader {
-    const writer = new FrameWriter()
-    collector.writeTo(writer)
-    const frame = new FrameReader()
-    frame.open(writer.take())
-    return frame
-  }
+function frames(collector: LogCollector): FrameReader {
+  const writer = new FrameWriter()
+  collector.writeTo(writer)
+  const frame = new FrameReader()
+  frame.open(writer.take())
+  return frame
+}
 
+describe("LogCollector", () => {
   test("hands on the frames that it was given, in order", () => {
     const collector = new LogCollector()
     for (const line of LINES) {

@@ -4,6 +4,7 @@ import { logLine } from "../../../envs/output/log-line.ts"
 import { OutputLog } from "../../../envs/output/output-log.ts"
 import {
   LOG_CALL_BYTES_MAX,
+  LOG_FLUSH_MS,
   LOG_LINE_LENGTH_MAX,
   LOG_PROCESS_BYTES_MAX,
 } from "../../../protocol/limits.ts"
@@ -19,18 +20,21 @@ interface Sent {
 
 let sent: Sent[]
 let kept: string[]
+let hasRoom: boolean
 let current: RunningCall | undefined
 let log: OutputLog
 beforeEach(() => {
   sent = []
   kept = []
+  hasRoom = true
   current = undefined
   log = new OutputLog({
     current: () => current,
-    write: (call, line) => void kept.push(logLine(call, line)),
+    write: (of, line) => void kept.push(logLine(of, line)),
     send: (id, lines, dropped, payload) => {
-      sent.push({ id, lines, dropped, texts: decodeLines(payload).map(({ text }) => text) })
-      return true
+      if (hasRoom)
+        sent.push({ id, lines, dropped, texts: decodeLines(payload).map(({ text }) => text) })
+      return hasRoom
     },
   })
 })
@@ -138,6 +142,16 @@ describe("OutputLog", () => {
     expect(lines + sum(sent.map(({ dropped }) => dropped))).toBe(5_000)
     expect(lines).toBeLessThan(5_000)
     expect(lines * 1_000).toBeGreaterThan(LOG_PROCESS_BYTES_MAX / 2)
+  })
+
+  test("counts what there was no room for on the way", async () => {
+    const running = call(1)
+    hasRoom = false
+    print(running, "one\ntwo\n")
+    await Bun.sleep(3 * LOG_FLUSH_MS)
+    hasRoom = true
+    running.end()
+    expect(sent).toEqual([{ id: 1, lines: 0, dropped: 2, texts: [] }])
   })
 
   test("cuts long lines, and holds none for ever", () => {
