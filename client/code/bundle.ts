@@ -68,6 +68,8 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
       problems.push(`${path} is a file that no module can hold: pass what is in it`)
   }
   const [about] = Object.values(output.metafile?.outputs ?? {})
+  const inputs = Object.keys(output.metafile?.inputs ?? {}).filter((path) => !isMade(path))
+  for (const path of inputs) seen.stamp(absolute(path))
   return {
     ...(await written(input.path, code, map)),
     exports: about?.exports ?? [],
@@ -151,8 +153,15 @@ class Seen {
     this.#masked = masked
   }
 
+  /** Packages change only when they are installed. */
+  stamp(path: string): void {
+    if (!path.includes("/node_modules/") && !this.stamps.has(path)) {
+      this.stamps.set(path, stampOf(path))
+    }
+  }
+
   async see(path: string): Promise<SourceFile | undefined> {
-    this.stamps.set(path, stampOf(path))
+    this.stamp(path)
     const source = await readSourceFile(path).catch(() => undefined)
     if (source === undefined) return undefined
     this.files.push(source)

@@ -106,8 +106,9 @@ a function without a name cannot be sent: it uses what cannot travel
       "a.ts",
       `${IMPORT_FN}
       import { b } from "./b.ts"
-      export const sent = fn(() => b() + 1)`,
-      { "b.ts": "export const b = () => 1" },
+      import data from "./data.json"
+      export const sent = fn(() => b() + data.n)`,
+      { "b.ts": "export const b = () => 1", "data.json": `{ "n": 1 }` },
     )
     const first = await codeOf(...at(sent))
     expect(await codeOf(...at(sent))).toEqual(first)
@@ -117,7 +118,11 @@ a function without a name cannot be sent: it uses what cannot travel
     expect(second.notices).toEqual([
       expect.stringMatching(/a\.ts was changed after this program started/),
       expect.stringMatching(/b\.ts was changed after this program started/),
+      expect.stringMatching(/data\.json was changed after this program started/),
     ])
+    await Bun.write(join(folder.path, "data.json"), `{ "n": 2000 }`)
+    const third = await codeOf(...at(sent))
+    expect(await result(await arrive(third.code), [])).toBe(2100)
   })
 
   test("tells once what is done when the env loads the code", async () => {
