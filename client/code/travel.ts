@@ -185,10 +185,16 @@ export function loadNotices(
   return [`${name} takes along code that runs when the env loads it: ${places.join(", ")}`]
 }
 
-/** What the program loaded is not what travels. */
-export function changeNotices({ stamps }: Bundle): readonly string[] {
+/** Where what travels is not what the program here loaded. */
+export function changeNotices({ stamps, natives }: Bundle): readonly string[] {
   const startedNs = BigInt(Math.floor(performance.timeOrigin)) * 1_000_000n
-  return [...stamps]
-    .filter(([, stamp]) => BigInt(stamp.split(" ")[0] ?? 0) > startedNs)
-    .map(([path]) => `${path} was changed after this program started: it travels as it is now`)
+  const changed = [...stamps].filter(([, stamp]) => BigInt(stamp.split(" ")[0] ?? 0) > startedNs)
+  return [
+    ...changed.map(([path]) => {
+      return `${path} was changed after this program started: it travels as it is now`
+    }),
+    ...natives.map((name) => {
+      return `the native code of ${name} stays behind: put the package into the env's spec, packages`
+    }),
+  ]
 }
