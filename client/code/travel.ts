@@ -8,6 +8,7 @@ import { type AnyClass, type AnyFunction, describe, isClass, ownName, refusal } 
 import { positionAt } from "./lines.ts"
 import type { Located } from "./locate.ts"
 import { VALUE, VALUES, circular, maskOf } from "./mask.ts"
+import { leftBehind } from "./left-behind.ts"
 import { type Needs, exportsOf, needsOf } from "./needs.ts"
 import { isOfProject } from "./outside.ts"
 import { mapped, originOf } from "./source-map.ts"
@@ -165,7 +166,14 @@ function noticesOf(
 ): readonly string[] {
   const own = firstEffectOf(needs.declarations, source)
   const places = own === undefined ? [] : [`${file}:${positionAt(source.text, own).line}`]
-  return [...loadNotices(ownName(value), made, places, file), ...changeNotices(made)]
+  const left = leftBehind(needs, source).map(({ name, start }) => {
+    return `${name} (${file}:${positionAt(source.text, start).line})`
+  })
+  return [
+    ...loadNotices(ownName(value), made, places, file),
+    ...(left.length === 0 ? [] : [`what the file does with ${left.join(", ")} does not travel`]),
+    ...changeNotices(made),
+  ]
 }
 
 /** One line for all that is done when the env loads the code. */

@@ -153,6 +153,42 @@ a function without a name cannot be sent: it uses what cannot travel
   })
 })
 
+describe("what a file does with a thing that travels, after it was made,", () => {
+  test.each([
+    ["table.set('a', 1)", ["table"]],
+    ["config.of.a = 1; config.of.b = 2", ["config"]],
+    ["config.n++", ["config"]],
+    ["delete config.of", ["config"]],
+    ["Object.assign(config, { a: 1 })", ["config"]],
+    ["helper.limit = 1", ["helper"]],
+    [
+      "for (const a of [1]) { table.set(a, 1) } if (config.n) Thing.prototype.x = 1",
+      ["table", "Thing"],
+    ],
+    ["const size = table.size; use(config, helper, Object.keys(other))", []],
+    ["function later() { table.clear() } other.a = 1; [1].map((a) => table.set(a, 1))", []],
+    ["const read = JSON.stringify(config), made = new Thing(), size = table.get(1)", []],
+  ])("%s, is told: %p", async (statements, names) => {
+    await using folder = await programFolder()
+    const { sent } = await folder.load(
+      "a.ts",
+      `${IMPORT_FN}
+      const table: any = new Map(), config: any = { n: 0, of: {} }, other: any = {}
+      function helper(): any { return 1 }
+      function use(..._: unknown[]) {}
+      class Thing { [x: string]: unknown }
+      export const sent = fn(() => [table, config, helper, Thing]); ${statements}
+      use(other, globalThis.process.title)`,
+    )
+    const { notices } = await codeOf(...at(sent))
+    const told = notices.filter((line) => line.includes("does not travel"))
+    const list = names.map((name) => `${name} (${folder.path}/a.ts:6)`).join(", ")
+    expect(told).toEqual(
+      names.length === 0 ? [] : [`what the file does with ${list} does not travel`],
+    )
+  })
+})
+
 describe("a class", () => {
   test("travels with the classes that it extends, decorators, private and static members", async () => {
     await using folder = await programFolder()
