@@ -3,6 +3,7 @@ import { dirname, relative, resolve as absolute } from "node:path"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
+import { nativePackages, packageOf } from "./native.ts"
 import { type Node, marksIn } from "./parse.ts"
 import { type SourceFile, readSourceFile } from "./source-file.ts"
 import type { LineMap } from "./source-map.ts"
@@ -41,6 +42,8 @@ export interface Bundle {
   /** What files of the program import from a masked file; `*` for all of it or for its namespace. */
   readonly imported: ReadonlySet<string>
   readonly files: readonly SourceFile[]
+  /** Packages that have native code, which may be missed where it runs. */
+  readonly natives: readonly string[]
   /** Why it cannot be sent, one line each. */
   readonly problems: readonly string[]
 }
@@ -68,12 +71,16 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
       problems.push(`${path} is a file that no module can hold: pass what is in it`)
   }
   const [about] = Object.values(output.metafile?.outputs ?? {})
+  const named = Object.keys(output.metafile?.inputs ?? {}).filter((path) => !isMade(path))
+  const inputs = named.map((path) => absolute(path))
+  for (const path of inputs) seen.stamp(path)
   return {
     ...(await written(input.path, code, map)),
     exports: about?.exports ?? [],
     stamps: seen.stamps,
     imported: seen.imported,
     files: seen.files,
+    natives: await nativePackages(inputs),
     problems,
   }
 }
@@ -151,8 +158,15 @@ class Seen {
     this.#masked = masked
   }
 
+  /** Packages change only when they are installed. */
+  stamp(path: string): void {
+    if (!path.includes("/node_modules/") && !this.stamps.has(path)) {
+      this.stamps.set(path, stampOf(path))
+    }
+  }
+
   async see(path: string): Promise<SourceFile | undefined> {
-    this.stamps.set(path, stampOf(path))
+    this.stamp(path)
     const source = await readSourceFile(path).catch(() => undefined)
     if (source === undefined) return undefined
     this.files.push(source)
@@ -193,7 +207,7 @@ function importsOf(program: Node): readonly (readonly [string, ReadonlySet<strin
 }
 
 function addonProblem(path: string): string {
-  const [, name = "it"] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(path) ?? []
+  const { name } = packageOf(path) ?? { name: "a file" }
   return `${name} has a native addon (${path}): put the package into the env's spec, packages`
 }
 

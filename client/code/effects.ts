@@ -43,7 +43,7 @@ function firstAction(root: Node, source: SourceFile): number | undefined {
       const callee = withoutTypes(node.callee)
       if (isFunction(callee)) isCalled.add(callee)
       else if (!isHarmless(callee, source)) first = node.start
-    } else if (ACTS.has(node.type)) first = node.start
+    } else if (ACTS.has(node.type) && !isCommonJsExport(node)) first = node.start
     return first === undefined
   })
   return first
@@ -58,6 +58,14 @@ const ACTS: ReadonlySet<string> = new Set([
   "UpdateExpression",
 ])
 
+/** `module.exports = …`, `exports.x = …`. */
+function isCommonJsExport(node: Node): boolean {
+  if (node.type !== "AssignmentExpression") return false
+  let target: Node = node.left
+  while (target.type === "MemberExpression") target = target.object
+  return target.type === "Identifier" && (target.name === "module" || target.name === "exports")
+}
+
 /** `new Map()`, `Object.freeze(…)`, `Symbol("x")`: what makes a value and touches nothing else. */
 function isHarmless(callee: Node, source: SourceFile): boolean {
   let inner = callee
@@ -66,7 +74,7 @@ function isHarmless(callee: Node, source: SourceFile): boolean {
   if (inner.type !== "Identifier" || source.scopes.declarationOf(inner.start) !== undefined) {
     return false
   }
-  return isGlobal(inner.name) && !REACHES_OUT.has(inner.name)
+  return inner.name === "require" || (isGlobal(inner.name) && !REACHES_OUT.has(inner.name))
 }
 
 const REACHES_OUT: ReadonlySet<string> = new Set(

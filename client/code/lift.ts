@@ -30,7 +30,7 @@ export function liftOf(root: SendableNode, program: Node, name: string): Lift {
     return { start: rangeOf(root).start, end, before: `${name}=`, after: "" }
   }
   const key = memberName(method)
-  const words = "async" in root && root.async ? "async " : ""
+  const words = isClassNode(root) ? "" : `${root.async ? "async " : ""}${root.generator ? "*" : ""}`
   if (key !== undefined) {
     const after = `}[${JSON.stringify(key)}]`
     return { start: method.key.start, end, before: `${name}={${words}`, after }

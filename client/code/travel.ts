@@ -8,6 +8,7 @@ import { type AnyClass, type AnyFunction, describe, isClass, ownName, refusal } 
 import { positionAt } from "./lines.ts"
 import type { Located } from "./locate.ts"
 import { VALUE, VALUES, circular, maskOf } from "./mask.ts"
+import { leftBehind } from "./left-behind.ts"
 import { type Needs, exportsOf, needsOf } from "./needs.ts"
 import { isOfProject } from "./outside.ts"
 import { mapped, originOf } from "./source-map.ts"
@@ -165,7 +166,14 @@ function noticesOf(
 ): readonly string[] {
   const own = firstEffectOf(needs.declarations, source)
   const places = own === undefined ? [] : [`${file}:${positionAt(source.text, own).line}`]
-  return [...loadNotices(ownName(value), made, places, file), ...changeNotices(made)]
+  const left = leftBehind(needs, source).map(({ name, start }) => {
+    return `${name} (${file}:${positionAt(source.text, start).line})`
+  })
+  return [
+    ...loadNotices(ownName(value), made, places, file),
+    ...(left.length === 0 ? [] : [`what the file does with ${left.join(", ")} does not travel`]),
+    ...changeNotices(made),
+  ]
 }
 
 /** One line for all that is done when the env loads the code. */
@@ -185,10 +193,16 @@ export function loadNotices(
   return [`${name} takes along code that runs when the env loads it: ${places.join(", ")}`]
 }
 
-/** What the program loaded is not what travels. */
-export function changeNotices({ stamps }: Bundle): readonly string[] {
+/** Where what travels is not what the program here loaded. */
+export function changeNotices({ stamps, natives }: Bundle): readonly string[] {
   const startedNs = BigInt(Math.floor(performance.timeOrigin)) * 1_000_000n
-  return [...stamps]
-    .filter(([, stamp]) => BigInt(stamp.split(" ")[0] ?? 0) > startedNs)
-    .map(([path]) => `${path} was changed after this program started: it travels as it is now`)
+  const changed = [...stamps].filter(([, stamp]) => BigInt(stamp.split(" ")[0] ?? 0) > startedNs)
+  return [
+    ...changed.map(([path]) => {
+      return `${path} was changed after this program started: it travels as it is now`
+    }),
+    ...natives.map((name) => {
+      return `the native code of ${name} stays behind: put the package into the env's spec, packages`
+    }),
+  ]
 }

@@ -106,8 +106,9 @@ a function without a name cannot be sent: it uses what cannot travel
       "a.ts",
       `${IMPORT_FN}
       import { b } from "./b.ts"
-      export const sent = fn(() => b() + 1)`,
-      { "b.ts": "export const b = () => 1" },
+      import data from "./data.json"
+      export const sent = fn(() => b() + data.n)`,
+      { "b.ts": "export const b = () => 1", "data.json": `{ "n": 1 }` },
     )
     const first = await codeOf(...at(sent))
     expect(await codeOf(...at(sent))).toEqual(first)
@@ -117,7 +118,11 @@ a function without a name cannot be sent: it uses what cannot travel
     expect(second.notices).toEqual([
       expect.stringMatching(/a\.ts was changed after this program started/),
       expect.stringMatching(/b\.ts was changed after this program started/),
+      expect.stringMatching(/data\.json was changed after this program started/),
     ])
+    await Bun.write(join(folder.path, "data.json"), `{ "n": 2000 }`)
+    const third = await codeOf(...at(sent))
+    expect(await result(await arrive(third.code), [])).toBe(2100)
   })
 
   test("tells once what is done when the env loads the code", async () => {
@@ -145,6 +150,42 @@ a function without a name cannot be sent: it uses what cannot travel
       " takes along code that runs when the env loads it: a.ts:4, b.ts:5",
     )
     expect((await codeOf(...at(quiet))).notices.join()).not.toContain("takes along")
+  })
+})
+
+describe("what a file does with a thing that travels, after it was made,", () => {
+  test.each([
+    ["table.set('a', 1)", ["table"]],
+    ["config.of.a = 1; config.of.b = 2", ["config"]],
+    ["config.n++", ["config"]],
+    ["delete config.of", ["config"]],
+    ["Object.assign(config, { a: 1 })", ["config"]],
+    ["helper.limit = 1", ["helper"]],
+    [
+      "for (const a of [1]) { table.set(a, 1) } if (config.n) Thing.prototype.x = 1",
+      ["table", "Thing"],
+    ],
+    ["const size = table.size; use(config, helper, Object.keys(other))", []],
+    ["function later() { table.clear() } other.a = 1; [1].map((a) => table.set(a, 1))", []],
+    ["const read = JSON.stringify(config), made = new Thing(), size = table.get(1)", []],
+  ])("%s, is told: %p", async (statements, names) => {
+    await using folder = await programFolder()
+    const { sent } = await folder.load(
+      "a.ts",
+      `${IMPORT_FN}
+      const table: any = new Map(), config: any = { n: 0, of: {} }, other: any = {}
+      function helper(): any { return 1 }
+      function use(..._: unknown[]) {}
+      class Thing { [x: string]: unknown }
+      export const sent = fn(() => [table, config, helper, Thing]); ${statements}
+      use(other, globalThis.process.title)`,
+    )
+    const { notices } = await codeOf(...at(sent))
+    const told = notices.filter((line) => line.includes("does not travel"))
+    const list = names.map((name) => `${name} (${folder.path}/a.ts:6)`).join(", ")
+    expect(told).toEqual(
+      names.length === 0 ? [] : [`what the file does with ${list} does not travel`],
+    )
   })
 })
 

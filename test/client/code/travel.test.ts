@@ -202,6 +202,41 @@ describe("a function that came in a variable", () => {
   })
 })
 
+describe("a package with native code that it finds by itself", () => {
+  test("travels without it, and that is told", async () => {
+    await using folder = await programFolder()
+    const about = [
+      ["a", `{ "name": "a", "main": "main.js", "napi": {} }`],
+      ["b", `{ "name": "b", "main": "main.js", "binary": {} }`],
+      ["@c/c", `{ "name": "@c/c", "main": "main.js", "gypfile": true }`],
+      ["d", `{ "name": "d", "main": "main.js", "gypfile": false }`],
+    ] as const
+    const files = about.flatMap(([name, text]) => [
+      [`node_modules/${name}/package.json`, text],
+      [`node_modules/${name}/main.js`, "exports.load = (name) => require(name)"],
+    ])
+    const { sent } = await folder.load(
+      "main.ts",
+      `${IMPORT_FN}
+      import { load as a } from "a"
+      import { load as b } from "b"
+      import { load as c } from "@c/c"
+      import { load as d } from "d"
+      export const sent = fn(() => [a, b, c, d])`,
+      Object.fromEntries(files),
+    )
+    const told = async (external: string[]) =>
+      (await codeOf(...at(sent), { external })).notices.filter((line) => line.includes("native"))
+    expect((await told([])).toSorted()).toEqual(
+      ["@c/c", "a", "b"].map(
+        (name) =>
+          `the native code of ${name} stays behind: put the package into the env's spec, packages`,
+      ),
+    )
+    expect(await told(["a", "b", "@c/c"])).toEqual([])
+  })
+})
+
 describe("packages of the env", () => {
   test("stay imports, with all that is below them", async () => {
     await using folder = await programFolder()
