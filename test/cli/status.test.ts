@@ -33,7 +33,7 @@ describe("bunhouse status", () => {
     expect(stdout).toMatch(/^daemon {2}running at http:\/\/127\.0\.0\.1:\d+$/m)
     expect(stdout).toContain(`process ${cli.daemonPid()}`)
     expect(stdout).toMatch(/^broker {2}connected to nats:/m)
-    expect(stdout).toMatch(/^math +ready +\d+ +0 +0 +1 +0$/m)
+    expect(stdout).toMatch(/^math +ready +\d+ +0 +0 +1 +0 +0$/m)
     const { json } = await cli.run("status", "--json")
     expect(json).toMatchObject({ running: true, state: "running", pid: cli.daemonPid() })
     expect(json.envs.map(({ name }: { name: string }) => name).toSorted()).toEqual([
