@@ -12,7 +12,7 @@ import type { ValueText } from "./text.ts"
  * Finds a function that the place of the call does not tell, because it came there in a variable: by its text, in all
  * files of the program that are loaded. It has to be the only one (F1 of locate.ts).
  *
- * What uses no names needs no file, and is not looked for.
+ * What uses nothing from outside needs no file, and is not looked for.
  */
 export async function search(
   value: ValueText,
@@ -28,10 +28,11 @@ export async function search(
   return found[0]
 }
 
-/** What Bun leaves as it stands in the file: the names that are used from outside, and the own one. */
+/** What Bun leaves as it stands in the file: what is used from outside, and the own name. */
 function namesIn(value: ValueText, scopes: Awaited<ReturnType<typeof scopesOf>>): Set<string> {
-  const uses = outsideOf(value.node, scopes).filter(({ kind }) => kind === "name")
-  const names = new Set(uses.map(({ name }) => name))
+  const uses = outsideOf(value.node, scopes)
+  // Bun may write "node:fs" for "fs".
+  const names = new Set(uses.map(({ name }) => name.replace(/^node:/, "")))
   if (names.size > 0 && value.node.id) names.add(value.node.id.name)
   return names
 }

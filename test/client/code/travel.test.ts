@@ -187,10 +187,11 @@ describe("a function that came in a variable", () => {
       import { b } from "./b.ts"
       export const sent = send(b)
       export const [all] = sendAll([b])
-      export const [of] = [b].map((f) => fn(f))`
+      export const [of] = [b].map((f) => fn(f))
+      export const [loads] = sendAll([async () => (await import("./c.ts")).c + 1])`
     await using folder = await programFolder()
-    const { sent, all, of } = await folder.load("main.ts", `${IMPORT_FN}\n${program}`, files)
-    for (const one of [sent, all, of]) {
+    const { sent, all, of, loads } = await folder.load("main.ts", `${IMPORT_FN}\n${program}`, files)
+    for (const one of [sent, all, of, loads]) {
       const { code } = await codeOf(...at(one))
       expect(await Reflect.apply(await arrive(code), undefined, [])).toBe(42)
     }
