@@ -142,10 +142,18 @@ export class Instances {
   }
 }
 
-/** The living instance that calls of `name` reach; `name` is `<class>/<id>`. */
+/**
+ * The living instance that calls of `name` reach; `name` is `<class>/<id>`. Throws STATE_LOST where it lives no more, and
+ * NOT_FOUND where there is no such class to have had it.
+ */
 export function instanceOf(env: Env | undefined, envName: string, name: string): InstanceRoute {
   const instance = env?.instances.get(name)
   if (instance !== undefined) return instance
+  const className = name.slice(0, name.indexOf("/"))
+  if (env !== undefined && env.functions.get(className)?.info.kind !== "class") {
+    const message = `env ${JSON.stringify(envName)} has no class ${JSON.stringify(className)}: send it with cls(…).to(…)`
+    throw new BunhouseError("NOT_FOUND", message, { env: envName, function: name })
+  }
   const reason = "its env process or its thread ended, or it was released"
   throw stateLost(envName, name, reason)
 }

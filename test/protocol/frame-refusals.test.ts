@@ -90,7 +90,7 @@ describe("a batch that cannot be is refused as a whole (F2)", () => {
     ["a length that ends behind the batch", 0, 1_000],
     ["a length of 2^32-1", 0, 0xffff_ffff],
     ["the type 0", 4, (CALL.extra.length << 16) | 0],
-    ["the type 7", 4, (CALL.extra.length << 16) | 7],
+    ["the type 31", 4, (CALL.extra.length << 16) | 31],
     ["the type 255", 4, (CALL.extra.length << 16) | 255],
     ["more metadata than bytes", 4, (200 << 16) | FrameType.call],
     ["metadata of 65,535 bytes", 4, 0xffff_0003],

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { readEnvSpec } from "../../../protocol/env-spec.ts"
 import { BunhouseError } from "../../../protocol/errors.ts"
 import { FrameType } from "../../../protocol/frame.ts"
+import { FunctionRoute } from "../../../server/calls/route.ts"
 import { Dispatcher } from "../../../server/calls/dispatcher.ts"
 import type { InstanceRoute } from "../../../server/calls/instance-route.ts"
 import { Env } from "../../../server/envs/env.ts"
@@ -118,7 +119,9 @@ describe("Instances", () => {
     answerDisposals()
     await released
     expect(life.unloaded).toEqual([index ?? -1])
+    env.functions.set("C", new FunctionRoute(env, TYPE))
     expect(() => instanceOf(env, "lab", instance.info.name)).toThrow("released")
+    expect(() => instanceOf(env, "lab", "D/1")).toThrow('no class "D"')
   })
 
   test("releases what has no name and nobody holds, and nothing else (S2)", async () => {
