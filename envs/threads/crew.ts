@@ -37,7 +37,7 @@ export class Crew {
   /** Tasks for an active thread, in order; only while none has room. */
   #waiting: ThreadTask[] = []
   #width = 1
-  /** Ticks since a thread was stalled or behind. */
+  /** Ticks since a thread was stalled or behind, or none was active while tasks waited. */
   #calmTicks = 0
   #starting = 0
   #failedStarts = 0
@@ -159,12 +159,14 @@ export class Crew {
 
   #adapt(stalled: number, behind: number): void {
     const { threadsMax } = this.#options
-    if (stalled + behind > 0) this.#calmTicks = 0
+    const isShort = this.#active.size === 0 && this.#waiting.length > 0
+    if (stalled + behind > 0 || isShort) this.#calmTicks = 0
     else this.#calmTicks++
     if (stalled > 0) {
       this.#width = Math.min(threadsMax, this.#width * 2)
     } else if (behind > 0) this.#width = Math.max(this.#width, Math.min(CORES, this.#width * 2))
-    else if (this.#calmTicks % CALM_TICKS === 0) this.#width = Math.ceil(this.#width / 2)
+    else if (this.#calmTicks > 0 && this.#calmTicks % CALM_TICKS === 0)
+      this.#width = Math.ceil(this.#width / 2)
   }
 
   #grow(): void {
