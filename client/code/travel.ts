@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type Bundle, bundle } from "./bundle.ts"
@@ -43,18 +44,20 @@ export async function travel(
   luggage: Luggage,
 ): Promise<Travelled> {
   const { node, source } = located
+  // As the bundler knows it.
+  const path = realpathSync(source.path)
   let exports: ReadonlySet<string> = new Set()
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const needs = needsOf(node, source, { values: luggage.given, exports })
     check(value, located, needs, luggage.given)
     const made = await bundle({
-      path: source.path,
-      entry: entryOf(value, source.path),
-      mask: { path: source.path, text: maskOf(node, source, needs) },
+      path,
+      entry: entryOf(value, path),
+      mask: { path, text: maskOf(node, source, needs) },
       made: new Map([[VALUES, luggage.values(needs.values) + literalsOf(needs)]]),
-      external: [...luggage.external, ...missing(needs, source.path)],
+      external: [...luggage.external, ...missing(needs, path)],
     })
-    const wanted = exports.union(importedOf(located, made, luggage))
+    const wanted = exports.union(importedOf(located, path, made, luggage))
     if (wanted.size > exports.size) {
       exports = wanted
       continue
@@ -62,7 +65,7 @@ export async function travel(
     refuseProblems(describe(value), made)
     return {
       code: mapped(made.code, made.map),
-      notices: noticesOf(value, located, needs, made),
+      notices: noticesOf(value, located, path, needs, made),
       used: needs.values,
       stamps: made.stamps,
     }
@@ -80,6 +83,7 @@ function literalsOf({ literals }: Needs): string {
  */
 function importedOf(
   { node, source }: Located,
+  own: string,
   made: Bundle,
   luggage: Luggage,
 ): ReadonlySet<string> {
@@ -87,7 +91,7 @@ function importedOf(
   if (!imported.has("*")) return imported
   const words = new Set<string>()
   for (const { path, text } of files) {
-    if (path === source.path) continue
+    if (path === own) continue
     for (const [word] of text.matchAll(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu)) words.add(word)
   }
   const offered = exportsOf(source).filter((name) => {
@@ -161,6 +165,7 @@ function isOfProgram(path: string): boolean {
 function noticesOf(
   value: AnyFunction | AnyClass,
   { file, source }: Located,
+  path: string,
   needs: Needs,
   made: Bundle,
 ): readonly string[] {
@@ -170,7 +175,7 @@ function noticesOf(
     return `${name} (${file}:${positionAt(source.text, start).line})`
   })
   return [
-    ...loadNotices(ownName(value), made, places, file),
+    ...loadNotices(ownName(value), made, places, path),
     ...(left.length === 0 ? [] : [`what the file does with ${left.join(", ")} does not travel`]),
     ...changeNotices(made),
   ]

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { join } from "node:path"
 import { codeOf } from "../../../client/code/code-of.ts"
-import { moduleCode } from "../../../client/code/module-code.ts"
 import { arrive } from "./arrive.ts"
 import { IMPORT_FN, programFolder } from "./sent.ts"
 import { at, refusalOf, resultOf } from "./travelling.ts"
@@ -200,66 +198,5 @@ describe("a function that came in a variable", () => {
     const again = { f: at(all)[0], site: { file: import.meta.path, line: 1, column: 1 } }
     const refused = codeOf(again.f, again.site).catch((error: unknown) => error)
     expect(await refused).toMatchObject({ code: "FUNCTION_NOT_SENDABLE" })
-  })
-})
-
-describe("a package with native code that it finds by itself", () => {
-  test("travels without it, and that is told", async () => {
-    await using folder = await programFolder()
-    const about = [
-      ["a", `{ "name": "a", "main": "main.js", "napi": {} }`],
-      ["b", `{ "name": "b", "main": "main.js", "binary": {} }`],
-      ["@c/c", `{ "name": "@c/c", "main": "main.js", "gypfile": true }`],
-      ["d", `{ "name": "d", "main": "main.js", "gypfile": false }`],
-    ] as const
-    const files = about.flatMap(([name, text]) => [
-      [`node_modules/${name}/package.json`, text],
-      [`node_modules/${name}/main.js`, "exports.load = (name) => require(name)"],
-    ])
-    const { sent } = await folder.load(
-      "main.ts",
-      `${IMPORT_FN}
-      import { load as a } from "a"
-      import { load as b } from "b"
-      import { load as c } from "@c/c"
-      import { load as d } from "d"
-      export const sent = fn(() => [a, b, c, d])`,
-      Object.fromEntries(files),
-    )
-    const told = async (external: string[]) =>
-      (await codeOf(...at(sent), { external })).notices.filter((line) => line.includes("native"))
-    expect((await told([])).toSorted()).toEqual(
-      ["@c/c", "a", "b"].map(
-        (name) =>
-          `the native code of ${name} stays behind: put the package into the env's spec, packages`,
-      ),
-    )
-    expect(await told(["a", "b", "@c/c"])).toEqual([])
-  })
-})
-
-describe("packages of the env", () => {
-  test("stay imports, with all that is below them", async () => {
-    await using folder = await programFolder()
-    const { sent } = await folder.load(
-      "main.ts",
-      `${IMPORT_FN}
-      import { a } from "there"
-      import b from "there/sub"
-      export const sent = fn(() => [a, b])`,
-      {
-        "node_modules/there/package.json": `{ "name": "there", "type": "module" }`,
-        "node_modules/there/index.js": "export const a = 1",
-        "node_modules/there/sub.js": "export default 2",
-      },
-    )
-    const { code } = await codeOf(...at(sent), { external: ["there"] })
-    expect(code).toContain(`from "there"`)
-    expect(code).toContain(`from "there/sub"`)
-    const own = await codeOf(...at(sent))
-    expect(await Reflect.apply(await arrive(own.code), undefined, [])).toEqual([1, 2])
-    await Bun.write(join(folder.path, "other.ts"), `export { a } from "there"`)
-    const module = await moduleCode(join(folder.path, "other.ts"), { external: ["there"] })
-    expect(module.code).toContain(`from "there"`)
   })
 })
