@@ -65,7 +65,8 @@ describe("what an async function prints", () => {
     expect(line).toMatchObject({ env: "talk", function: "talk", stream: "stdout" })
     expect(line?.callId).toMatch(/^[0-9a-f]{8}-\w+$/)
     expect(Math.abs(Date.now() - (line?.time.getTime() ?? 0))).toBeLessThan(60_000)
-    const kept = logOf("talk").filter(({ call }) => call === line?.callId)
+    const keptOf = () => logOf("talk").filter(({ call }) => call === line?.callId)
+    const kept = await until(() => (keptOf().length === 5 ? keptOf() : undefined), "the log")
     expect(kept.map(({ stream, text }) => `${stream} ${text}`)).toEqual(TALK("Ada"))
   })
 
@@ -103,7 +104,7 @@ describe("what an async function prints", () => {
   test("goes into the log alone when nobody asked", async () => {
     const talk = await sendTalk(stack.here.env("silent"))
     await talk("Bob")
-    expect(logOf("silent").map(({ text }) => text)).toContain("Bob is wrong")
+    await until(() => logOf("silent").some(({ text }) => text === "Bob is wrong"), "the log")
   })
 
   test("is told by the onLog of connect, for calls without their own", async () => {
@@ -171,7 +172,7 @@ describe("what a sync function prints", () => {
       expect(lines[0]?.function).toBe("shout")
     })
     await Promise.all(calls)
-    expect(logOf("shout")).toHaveLength(200)
+    await until(() => logOf("shout").length === 200, "all lines in the log")
   })
 
   test("is told while it blocks its thread", async () => {
