@@ -1,5 +1,5 @@
 import { jetstream } from "@nats-io/jetstream"
-import { CodeObjects } from "./code-objects.ts"
+import { Objects } from "./objects.ts"
 import type { BrokerConnection } from "./connection.ts"
 import { innerConnection } from "./nats-connection.ts"
 import { operationsOn } from "./operations.ts"
@@ -7,7 +7,7 @@ import { Records } from "./records.ts"
 
 /**
  * What a daemon keeps in JetStream, so that a restart finds it and a cluster shares it: envs and functions as records,
- * code as objects. Everything is named after the daemon's space. All operations reject with UNAVAILABLE, at once when
+ * code and shipped folders as objects. Everything is named after the daemon's space. All operations reject with UNAVAILABLE, at once when
  * the broker goes away, and may be repeated.
  */
 export interface Store {
@@ -25,6 +25,14 @@ export interface Store {
     put(version: string, text: string): Promise<void>
     /** Undefined where there is none, or where it is damaged; then it can be put again. */
     get(version: string): Promise<string | undefined>
+  }
+  /** Shipped folders. */
+  readonly files: {
+    put(version: string, pack: Uint8Array): Promise<void>
+    /** Undefined where there is none, or where it is damaged; then it can be put again. */
+    get(version: string): Promise<Uint8Array | undefined>
+    /** Deletes all others. */
+    keep(versions: ReadonlySet<string>): Promise<void>
   }
 }
 
@@ -46,12 +54,20 @@ export async function openStore(
     problem: options.problem,
   }
   const bucket = (what: string) => `bunhouse-${options.space}-${what}`
-  const [envs, functions, code] = await Promise.all([
+  const [envs, functions, code, files] = await Promise.all([
     Records.open({ ...parts, bucket: bucket("envs") }),
     Records.open({ ...parts, bucket: bucket("functions") }),
-    CodeObjects.open({ ...parts, bucket: bucket("code") }),
+    Objects.open({ ...parts, bucket: bucket("code"), what: "code" }),
+    Objects.open({ ...parts, bucket: bucket("files"), what: "files" }),
   ])
-  return { envs: envStore(envs), functions: functionStore(functions), code }
+  return { envs: envStore(envs), functions: functionStore(functions), code: codeStore(code), files }
+}
+
+function codeStore(code: Objects): Store["code"] {
+  return {
+    put: (version, text) => code.put(version, text),
+    get: async (version) => (await code.get(version))?.toString(),
+  }
 }
 
 function envStore(records: Records): Store["envs"] {

@@ -1,10 +1,10 @@
 import { BunhouseError, fromErrorRecord } from "../protocol/errors.ts"
-import { PROTOCOL_HEADER } from "../protocol/http.ts"
+import { FILES_TYPE, JSON_TYPE, PROTOCOL_HEADER } from "../protocol/http.ts"
 import { CONTROL_TIMEOUT_MS } from "../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
 import { type Address, noDaemon } from "./settings.ts"
 
-/** Requests to the daemon that are not calls: JSON over HTTP. */
+/** Requests to the daemon that are not calls: JSON over HTTP, or bytes that are a shipped folder. */
 export class Control {
   readonly #address: () => Address
 
@@ -13,6 +13,8 @@ export class Control {
   }
 
   /**
+   * `keepsConnection`: for the next request; false for one beside another that takes its time.
+   *
    * @throws {BunhouseError} the daemon's refusal; NO_DAEMON when nobody answers; UNAVAILABLE when whoever answers is no
    *   daemon; DEADLINE_EXCEEDED.
    */
@@ -21,19 +23,23 @@ export class Control {
     path: string,
     body?: object,
     timeoutMs: number = CONTROL_TIMEOUT_MS,
+    keepsConnection = true,
   ): Promise<unknown> {
     const { url, token } = this.#address()
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        "content-type": "application/json",
+        "content-type": body instanceof Uint8Array ? FILES_TYPE : JSON_TYPE,
         [PROTOCOL_HEADER]: String(PROTOCOL_VERSION),
       },
       signal: AbortSignal.timeout(timeoutMs),
       // As for calls: the daemon is addressed directly, and its token is no business of a proxy.
       proxy: false,
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      // The deadline is the signal's; without this, Bun gives up on an answer that takes five minutes.
+      timeout: false,
+      keepalive: keepsConnection,
+      ...(body !== undefined && { body: body instanceof Uint8Array ? body : JSON.stringify(body) }),
     }).catch((error: unknown) => {
       throw unreachable(url, method, path, timeoutMs, error)
     })

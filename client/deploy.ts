@@ -9,9 +9,11 @@ import {
 } from "../protocol/function-spec.ts"
 import { homePaths, homeRoot } from "../protocol/home.ts"
 import { paths } from "../protocol/http.ts"
+import { ENV_CHANGE_TIMEOUT_MS } from "../protocol/limits.ts"
 import { nameToken } from "../protocol/names.ts"
 import type { Link } from "./link.ts"
 import { notice } from "./notices.ts"
+import { withProgress } from "./progress.ts"
 
 /** What the daemon has under the name of a function, class or module; undefined where that is nothing. */
 export async function lookUp(
@@ -39,7 +41,8 @@ export async function deploy(
   const written = await writeOut(link, what, spec)
   notice(`wrote ${what} ${name} to ${written}`)
   const path = what === "module" ? paths.module(env, name) : paths.function(env, name)
-  const info = readDeployed(await link.control.request("PUT", path, body))
+  const sent = link.control.request("PUT", path, body, ENV_CHANGE_TIMEOUT_MS)
+  const info = readDeployed(await withProgress(link, env, sent))
   notice(`sent ${env}/${name} to the daemon at ${link.address().url}`)
   return info
 }

@@ -1,8 +1,13 @@
 import { type EnvSpec, type EnvSpecInput, readEnvSpec } from "../protocol/env-spec.ts"
+import { BunhouseError } from "../protocol/errors.ts"
 import { paths } from "../protocol/http.ts"
+import { ENV_CHANGE_TIMEOUT_MS } from "../protocol/limits.ts"
 import { checkName } from "../protocol/names.ts"
 import type { EnvStatus } from "../protocol/status.ts"
+import type { Shipment } from "./files.ts"
 import type { Link } from "./link.ts"
+import { notice } from "./notices.ts"
+import { withProgress } from "./progress.ts"
 import { readStatus } from "./read-status.ts"
 
 /** A named environment of a daemon: a process of its own for the functions that are sent to it. */
@@ -10,6 +15,8 @@ export class Env {
   readonly name: string
   readonly #link: Link
   readonly #spec: EnvSpec | undefined
+  /** To be shipped before the first use. */
+  readonly #folder: string | undefined
   #described: Promise<unknown> | undefined
 
   /** Made by `here.env(name, spec?)`. Throws INVALID_ARGUMENT for a bad name or spec. */
@@ -17,13 +24,22 @@ export class Env {
     checkName("env", name)
     this.name = name
     this.#link = link
-    this.#spec = spec === undefined ? undefined : readEnvSpec(name, spec)
+    if (spec === undefined) return
+    const { files, ...rest } = spec
+    this.#folder = checkFolder(name, files)
+    // What is in the folder is not known before it is packed.
+    const packed = { version: "0".repeat(64), bytes: 0, count: 0 }
+    this.#spec = readEnvSpec(name, files === undefined ? spec : { ...rest, files: packed })
   }
 
-  /** Starts the env if need be; resolves when it takes calls. */
+  /**
+   * Starts the env if need be; resolves when it takes calls, which may take minutes while packages are installed.
+   *
+   * @throws {BunhouseError} ENV_FAILED with the reason when its packages, its setup or its process fail.
+   */
   async ready(): Promise<void> {
     await this.describe()
-    await this.#link.control.request("POST", `${paths.env(this.name)}/ready`)
+    await this.#patiently("POST", `${paths.env(this.name)}/ready`)
   }
 
   /** Ends the env's process and starts another. Running calls are lost, waiting ones are refused. */
@@ -46,7 +62,7 @@ export class Env {
   /** Tells the daemon the spec that was given to `here.env`, once. For the library's own use. */
   async describe(): Promise<Link> {
     if (this.#spec !== undefined) {
-      this.#described ??= this.#link.control.request("PUT", paths.env(this.name), this.#spec)
+      this.#described ??= this.#describe(this.#spec)
       await this.#described.catch((error: unknown) => {
         this.#described = undefined
         throw error
@@ -54,4 +70,51 @@ export class Env {
     }
     return this.#link
   }
+
+  async #describe(spec: EnvSpec): Promise<void> {
+    if (this.#folder === undefined) {
+      await this.#patiently("PUT", paths.env(this.name), spec)
+      return
+    }
+    // Few need it, and everybody waits for what the library loads.
+    const { packFolder } = await import("./files.ts")
+    const shipment = await packFolder(this.#folder)
+    const full: EnvSpec = { ...spec, files: shipment.info }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#patiently("PUT", paths.env(this.name), full)
+        return
+      } catch (error) {
+        // The daemon has not got them, or swept them away a moment ago.
+        const isMissing = error instanceof BunhouseError && error.code === "NOT_FOUND"
+        if (!isMissing || attempt > SHIP_ATTEMPTS_MAX) throw error
+        await this.#ship(shipment)
+      }
+    }
+  }
+
+  async #ship({ folder, info, pack }: Shipment): Promise<void> {
+    const files = info.count === 1 ? "1 file" : `${info.count} files`
+    notice(`shipping ${files} (${showBytes(info.bytes)}) of ${folder} to env ${this.name}`)
+    await this.#patiently("PUT", paths.files(info.version), pack)
+  }
+
+  #patiently(method: "PUT" | "POST", path: string, body?: object): Promise<unknown> {
+    const request = this.#link.control.request(method, path, body, ENV_CHANGE_TIMEOUT_MS)
+    return withProgress(this.#link, this.name, request)
+  }
+}
+
+const SHIP_ATTEMPTS_MAX = 3
+
+function checkFolder(env: string, files: unknown): string | undefined {
+  if (files === undefined || (typeof files === "string" && files !== "")) return files
+  const message = `the spec of env ${JSON.stringify(env)}: expected files to be the path of a folder, got ${Bun.inspect(files, { depth: 0 })}`
+  throw new BunhouseError("INVALID_ARGUMENT", message)
+}
+
+function showBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} bytes`
+  const mib = bytes / 1024 / 1024
+  return mib < 1 ? `${(bytes / 1024).toFixed(1)} KiB` : `${mib.toFixed(1)} MiB`
 }

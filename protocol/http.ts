@@ -6,6 +6,9 @@ export const FRAMES_TYPE = "application/vnd.bunhouse.frames"
 export const PAYLOAD_TYPE = "application/msgpack"
 export const JSON_TYPE = "application/json"
 
+/** Media type of a shipped folder. */
+export const FILES_TYPE = "application/vnd.bunhouse.files"
+
 /** Optional request header; a value other than PROTOCOL_VERSION is refused with 426. */
 export const PROTOCOL_HEADER = "bunhouse-protocol"
 /** Optional request header, in milliseconds: the deadline of a call, or of a function's top-level code when it is sent. */
@@ -28,6 +31,8 @@ export const paths = {
   envs: "/v1/envs",
   functions: "/v1/functions",
   env: (env: string) => `/v1/envs/${encodeURIComponent(env)}`,
+  /** A shipped folder, by the hash of its pack. */
+  files: (version: string) => `/v1/files/${version}`,
   envRestart: (env: string) => `/v1/envs/${encodeURIComponent(env)}/restart`,
   function: (env: string, fn: string) =>
     `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}`,

@@ -70,6 +70,43 @@ export const INSTANCE_ORPHAN_MS = 10 * 60_000
 
 /** What an instance's own disposer gets when the daemon releases it. */
 export const INSTANCE_DISPOSE_MS = 5_000
+/** Memory that an env may be limited to, in MiB. Less than the least cannot even start. */
+export const ENV_MEMORY_MIB_MIN = 16
+export const ENV_MEMORY_MIB_MAX = 1 << 20
+
+/** How often the daemon looks at the memory of an env process that has a limit. */
+export const MEMORY_CHECK_MS = 200
+
+/** Packages that an env names itself; what these need comes on top. */
+export const PACKAGES_MAX = 500
+
+/** Names and values of an env's variables together: the system takes 128 KiB for one. */
+export const VARS_BYTES_MAX = 64 * KIB
+
+/**
+ * One shipped folder: what is in it, how many files, and the length of a path. Client and daemon enforce it. The store
+ * takes some 15 MiB a second, and has STORE_TIMEOUT_MS.
+ */
+export const FILES_BYTES_MAX = 32 * MIB
+export const FILES_COUNT_MAX = 10_000
+export const FILE_PATH_BYTES_MAX = 1_024
+
+/** Body of a request that ships a folder: the contents, and the list of paths. */
+export const FILES_BODY_BYTES_MAX = FILES_BYTES_MAX + FILES_COUNT_MAX * (FILE_PATH_BYTES_MAX + 32)
+export const FILES_BODY_MS_MAX = 300_000
+
+/** Installation of the packages of an env, and its setup command. */
+export const INSTALL_TIMEOUT_MS = 300_000
+export const SETUP_TIMEOUT_MS = 600_000
+
+/** What a command that failed is quoted with. */
+export const OUTPUT_TAIL_BYTES_MAX = 2 * KIB
+
+/** Env processes that were replaced and still finish calls; of one more, the oldest is ended. */
+export const ENV_RETIRED_MAX = 4
+
+/** How long a client waits for an env to be described: packages, setup, a new process, and all functions in it. */
+export const ENV_CHANGE_TIMEOUT_MS = 1_200_000
 
 /** How long an env process keeps a thread that has nothing to do. */
 export const THREAD_IDLE_MS = 10_000
@@ -200,6 +237,11 @@ assertRelation(
 )
 assertRelation(BODY_BYTES_MAX >= BROKER_MESSAGE_BYTES_MAX, "an HTTP body to hold any frame")
 assertRelation(SOURCE_BYTES_MAX * 2 <= BODY_BYTES_MAX, "a deploy to fit an HTTP body when escaped")
+assertRelation(
+  INSTALL_TIMEOUT_MS + SETUP_TIMEOUT_MS + ENV_START_TIMEOUT_MS + 2 * DEPLOY_TIMEOUT_MS_DEFAULT <
+    ENV_CHANGE_TIMEOUT_MS,
+  "a client to wait for an env that is installed and set up",
+)
 assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed one whole message")
 assertRelation(
   ENV_START_TIMEOUT_MS + DEPLOY_TIMEOUT_MS_DEFAULT + STORE_TIMEOUT_MS < CONTROL_TIMEOUT_MS,

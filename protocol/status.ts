@@ -1,4 +1,4 @@
-import type { EnvSpec } from "./env-spec.ts"
+import type { ShownEnvSpec } from "./env-spec.ts"
 import type { FunctionInfo } from "./function-spec.ts"
 
 /** What `here.status()`, `GET /v1/status` and `bunhouse status --json` answer. */
@@ -26,14 +26,21 @@ export interface BrokerStatus {
 
 /** Life of an env, as a user sees it. */
 export type EnvState =
-  "stopped" | "starting" | "ready" | "waiting to restart" | "failed" | "draining"
+  "stopped" | "installing" | "starting" | "ready" | "waiting to restart" | "failed" | "draining"
 
 export interface EnvStatus {
   readonly name: string
   readonly state: EnvState
-  readonly spec: EnvSpec
+  readonly spec: ShownEnvSpec
+  /** Working directory of the process. */
+  readonly cwd?: string
+  /** What is being done to the env, such as "installing 3 packages"; the process that it has serves meanwhile. */
+  readonly activity?: string
+  /** Processes that were replaced and still finish calls. */
+  readonly retiring: number
   readonly pid?: number
   readonly startedAt?: string
+  /** Resident memory of the process. */
   readonly rssBytes?: number
   readonly crashes: number
   /** Why the env is failed or waits to restart. */

@@ -6,10 +6,11 @@ import type { Broker } from "./broker.ts"
 import type { CallDesk } from "./calls/call-desk.ts"
 import { Dispatcher } from "./calls/dispatcher.ts"
 import { KeyedCalls } from "./calls/idempotency.ts"
+import { Builds } from "./envs/builds.ts"
 import { Loader } from "./envs/loader.ts"
 import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
-import { envVariables } from "./envs/variables.ts"
+import { EnvVariables } from "./envs/variables.ts"
 import type { Log } from "./log.ts"
 import type { ServerSettings } from "./settings.ts"
 
@@ -31,13 +32,17 @@ export function tieParts(options: {
   readonly log: Log
 }): Parts {
   const { bootId, space, home, broker, store, log } = options
-  const variables = envVariables(options.settings.environment, home.root)
+  const variables = new EnvVariables(options.settings.environment, home.root)
   const dispatcher = new Dispatcher(bootId)
-  const folderOf = (env: string) => join(home.envs, nameToken(env))
-  const loader = new Loader({
-    codeOf: (version) => store.code.get(version),
-    folderOf,
-    dispatcher,
+  const logFileOf = (env: string) => envLog(home, env)
+  const loader = new Loader({ codeOf: (version) => store.code.get(version), dispatcher })
+  const builds = new Builds({
+    folderOf: (env) => join(home.envs, nameToken(env)),
+    logFileOf,
+    salt: space,
+    variables,
+    filesOf: (version) => store.files.get(version),
+    log,
   })
   const registry = new Registry({
     store,
@@ -45,25 +50,38 @@ export function tieParts(options: {
     loader,
     parts: {
       log,
+      prepare: (preparation) => builds.prepare(preparation),
+      tidy: (env, inUse) => builds.tidy(env, inUse),
+      loadVersion: (env, process, info) => loader.load(env, process, info),
       load: (env, process, route) => loader.loadWaiting(env, process, route),
-      lost: (env, reason) => dispatcher.envLost(env, reason),
+      loaded: (route, index) => dispatcher.loaded(route, index),
+      lost: (process, reason) => dispatcher.linkLost(process, "WORKER_LOST", reason),
+      unloaded: (env, reason) => dispatcher.unloaded(env, reason),
+      instancesLost: (env, reason) => {
+        for (const instance of env.instances.values()) dispatcher.lost(instance, reason)
+      },
       refused: (env, error) => dispatcher.envRefused(env, error),
       resume: (env) => dispatcher.resume(env),
-      start: (env) =>
+      start: (env, spec, build) =>
         new EnvProcess({
+          ...build,
           env: env.name,
           incarnation: crypto.randomUUID().slice(0, 8),
           bootId,
           space,
-          threadsMax: env.spec.threads.max,
+          threadsMax: spec.threads.max,
+          memoryMiB: spec.memoryMiB,
+          bunArgs: spec.bunArgs,
           connection: broker.connection,
           broker: broker.envAccess,
-          folder: folderOf(env.name),
-          logFile: envLog(home, env.name),
-          variables,
+          logFile: logFileOf(env.name),
+          variables: variables.ofProcess(spec.vars),
           onReplies: (link, frame) => dispatcher.replies(link, frame),
-          onCutOff: () => dispatcher.envCutOff(env),
-          onReachable: () => env.cameBack(),
+          onCutOff: (process) => {
+            const reason = "the env process lost its connection to the broker"
+            dispatcher.linkLost(process, "BROKER_LOST", reason)
+          },
+          onReachable: (process) => env.cameBack(process),
           onUnsent: (batch, error) => dispatcher.unsent(batch, error),
         }),
     },

@@ -1,5 +1,6 @@
 import type { BrokerStatus, DaemonStatus, EnvState, EnvStatus } from "../../protocol/status.ts"
 import type { Style } from "../style.ts"
+import { renderEnvDetails } from "./env-details.ts"
 import { printableLine } from "./printable.ts"
 import { renderTable } from "./table.ts"
 
@@ -18,7 +19,8 @@ export function renderStatus(status: DaemonStatus, style: Style, time: number): 
   ]
   const lines = facts.map(([name = "", text = ""]) => `${style.dim(name.padEnd(6))}  ${text}`)
   if (envs.length === 0) return [...lines, `${style.dim("envs  ")}  none yet`].join("\n")
-  return [...lines, "", envTable(envs, style)].join("\n")
+  const details = envs.flatMap((env) => ["", renderEnvDetails(env, style)])
+  return [...lines, "", envTable(envs, style), ...details].join("\n")
 }
 
 function brokerText({ kind, connected, server, version, pid }: BrokerStatus, style: Style): string {
@@ -58,6 +60,7 @@ const STATE_STYLES: ReadonlyMap<string, keyof Style> = new Map<
 >([
   ["running", "green"],
   ["ready", "green"],
+  ["installing", "yellow"],
   ["starting", "yellow"],
   ["draining", "yellow"],
   ["waiting to restart", "yellow"],

@@ -3,7 +3,7 @@ import type { BunhouseError } from "../../protocol/errors.ts"
 import type { FrameReader } from "../../protocol/frame.ts"
 import type { CallQueue } from "./call-queue.ts"
 import type { Lane } from "./lane.ts"
-import type { FunctionRoute } from "./route.ts"
+import type { EnvLink, FunctionRoute } from "./route.ts"
 
 /**
  * One call in flight, from admission until nothing about it is open any more.
@@ -17,6 +17,8 @@ import type { FunctionRoute } from "./route.ts"
  * C2. A `waiting` call never reached an env process, so its end can say `ran: "no"`.
  * C3. An `abandoned` call still occupies its place in the env: the place is free again only when the env process
  *     says so or is gone. (Or cut off from the broker: then it gives up by itself all that it runs.)
+ * C4. A call belongs to the process that it was sent to, also when the env is served by another one meanwhile: only that
+ *     process can answer it, is told of its cancel, or loses it.
  */
 export type CallState = "waiting" | "sent" | "abandoned" | "closed"
 
@@ -30,6 +32,8 @@ export class Call implements Timed<Call> {
   queue: CallQueue | undefined = undefined
   /** Whose place the call occupies once it was sent. */
   lane: Lane | undefined = undefined
+  /** The process that it was sent to (C4). */
+  link: EnvLink | undefined = undefined
   /** Neighbours in the same queue. */
   next: Call | undefined = undefined
   previous: Call | undefined = undefined

@@ -69,7 +69,7 @@ export class Dispatcher {
     const { index, lane, env } = route
     const { link } = env
     if (index !== undefined && link !== undefined && lane.hasPlace) {
-      this.#occupy(call, lane)
+      this.#occupy(call, lane, link)
       link.outbox.forward(frame, call.id, index, frame.timeoutMs, call.serial)
       return call
     }
@@ -92,10 +92,11 @@ export class Dispatcher {
       this.#close(call)
     } else if (call.state === "sent") {
       call.state = "abandoned"
-      const { link } = call.route.env
-      link?.outbox.open(0).write(FrameType.cancel, 0, call.id, 0, 0, call.serial)
+      if (call.link?.isReachable !== true) return
+      call.link.outbox.open(0).write(FrameType.cancel, 0, call.id, 0, 0, call.serial)
     }
   }
+
   /**
    * Replies of the env process `link` have arrived; `frame` stands on the first. What is no reply to a call that was
    * sent there is late, or a lie, and passed over.
@@ -103,7 +104,7 @@ export class Dispatcher {
   replies(link: EnvLink, frame: FrameReader): void {
     do {
       const call = this.#table.get(frame.id)
-      if (call === undefined || call.lane === undefined || call.route.env.link !== link) continue
+      if (call === undefined || call.link !== link) continue // C4
       if (frame.type === FrameType.log) call.caller?.log(call.callerId, frame, call)
       else if (frame.type === FrameType.reply || frame.type === FrameType.error) {
         const caller = this.#settle(call)
@@ -151,19 +152,18 @@ export class Dispatcher {
     if (route.refusal !== undefined) this.#failWaiting(route.lane.queue, route.refusal, route)
   }
 
-  /** The env process is gone: what it had is lost, what it had not waits for the next one. */
-  envLost(env: EnvRoute, reason: string): void {
+  /** What was sent to `link` will not be answered (C4): it is gone, or was cut off from the broker and gave it up. */
+  linkLost(link: EnvLink, code: "WORKER_LOST" | "BROKER_LOST", reason: string): void {
+    this.#lose((call) => call.link === link, code, reason)
+  }
+
+  /** No process has what the env had: what waits for a place waits for its function again; instances are gone. */
+  unloaded(env: EnvRoute, reason: string): void {
     const lanes = [...lanesOf(env)]
     for (const instance of env.instances.values()) instance.lose(reason)
-    this.#lose(env, "WORKER_LOST", reason)
     for (const { queue } of lanes) {
       for (let call = queue.shift(); call !== undefined; call = queue.shift()) this.#await(call)
     }
-  }
-
-  /** The env process lost its connection to the broker, and has given up what it ran. `link` is away meanwhile. */
-  envCutOff(env: EnvRoute): void {
-    this.#lose(env, "BROKER_LOST", "the env process lost its connection to the broker")
   }
 
   /** Nothing of the env can run: whatever waits is refused. */
@@ -179,7 +179,8 @@ export class Dispatcher {
 
   /** Replies may have been dropped on the way: what was sent is settled, what waits stays. No env has a `link` now. */
   brokerLost(): void {
-    this.#lose(undefined, "BROKER_LOST", "the connection to the broker was lost during the call")
+    const why = "the connection to the broker was lost during the call"
+    this.#lose((call) => call.link !== undefined, "BROKER_LOST", why)
   }
 
   /** Refuses what has waited for as long as the broker may be away, and what comes until it is back. */
@@ -203,16 +204,18 @@ export class Dispatcher {
     }
   }
 
-  #occupy(call: Call, lane: Lane): void {
+  #occupy(call: Call, lane: Lane, link: EnvLink): void {
     lane.running++
+    link.awaited++
     call.lane = lane
+    call.link = link
     call.state = "sent"
   }
 
   #send(call: Call, lane: Lane, link: EnvLink): void {
     const { frame, route } = call
     if (frame === undefined || route.index === undefined) return this.#await(call)
-    this.#occupy(call, lane)
+    this.#occupy(call, lane, link)
     call.frame = undefined
     link.outbox
       .open(frame.length)
@@ -235,6 +238,8 @@ export class Dispatcher {
     call.caller = undefined
     this.#deadlines.remove(call)
     this.#awaited--
+    const { link, route } = call
+    if (link !== undefined && --link.awaited === 0) route.env.finished(link)
     if (this.#isDraining && this.#awaited === 0) this.#drained.resolve()
     return caller
   }
@@ -258,17 +263,13 @@ export class Dispatcher {
     const where = ran === "no" ? "before the call was started" : "while the call was running"
     const { caller } = call
     this.cancel(call)
-    const reason = `the deadline passed ${where}`
-    const error = callError(this.#bootId, call, "DEADLINE_EXCEEDED", ran, reason)
-    caller?.fail(call.callerId, error, call)
+    const why = `the deadline passed ${where}`
+    caller?.fail(call.callerId, callError(this.#bootId, call, "DEADLINE_EXCEEDED", ran, why), call)
   }
 
-  /** What was sent to `env`, or to any env, will not be answered. */
-  #lose(env: EnvRoute | undefined, code: ErrorCode, reason: string): void {
-    for (const call of this.#table) {
-      if (call.lane === undefined || (env !== undefined && call.route.env !== env)) continue
-      this.#fail(call, code, "maybe", reason)
-    }
+  /** What was sent will not be answered. */
+  #lose(isLost: (call: Call) => boolean, code: ErrorCode, reason: string): void {
+    for (const call of this.#table) if (isLost(call)) this.#fail(call, code, "maybe", reason)
   }
 
   #fail(call: Call, code: ErrorCode, ran: Ran, reason: string): void {
@@ -293,7 +294,6 @@ export class Dispatcher {
   }
 
   #nextSerial(): number {
-    this.#serial = (this.#serial + 1) >>> 0
-    return this.#serial
+    return (this.#serial = (this.#serial + 1) >>> 0)
   }
 }

@@ -25,12 +25,18 @@ export interface EnvRoute {
    * Never sooner than in a later turn.
    */
   load(route: FunctionRoute): void
+  /** Nobody waits any more for a call that was sent to `link`. */
+  finished(link: EnvLink): void
 }
 
 /** One life of an env process, as the dispatcher sees it. */
 export interface EnvLink {
   readonly incarnation: string
   readonly outbox: Outbox
+  /** False while messages would reach nobody. */
+  readonly isReachable: boolean
+  /** Calls that were sent to it and that somebody waits for. The dispatcher counts them. */
+  awaited: number
 }
 
 /** Where calls of one function go. */

@@ -1,21 +1,27 @@
+import { shownEnvSpec } from "../../protocol/env-spec.ts"
 import type { EnvStatus } from "../../protocol/status.ts"
 import { lanesOf } from "../calls/route.ts"
 import type { Env } from "./env.ts"
 
 /** What a user is told about an env. */
 export function envStatus(env: Env): EnvStatus {
-  const { process, reason } = env
+  const { process, reason, activity } = env
+  const rssBytes = process?.rssBytes
   const lanes = [...lanesOf(env)]
   const waiting = [...env.functions.values()].reduce((sum, fn) => sum + fn.waiting.length, 0)
   return {
     name: env.name,
     state: env.state,
-    spec: env.spec,
+    spec: shownEnvSpec(env.spec),
     ...(process !== undefined && {
       pid: process.pid,
       startedAt: process.startedAt.toISOString(),
+      cwd: process.cwd,
     }),
+    ...(rssBytes !== undefined && { rssBytes }),
     ...(reason !== undefined && { reason }),
+    ...(activity !== undefined && { activity }),
+    retiring: env.retiring,
     crashes: env.crashes,
     running: lanes.reduce((sum, lane) => sum + lane.running, 0),
     queued: lanes.reduce((sum, lane) => sum + lane.queue.length, waiting),

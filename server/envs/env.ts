@@ -1,27 +1,26 @@
-import { now } from "../../protocol/deadlines.ts"
-import type { EnvSpec } from "../../protocol/env-spec.ts"
+import { type EnvSpec, sameProcess } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import type { EnvState } from "../../protocol/status.ts"
 import { Lane } from "../calls/lane.ts"
 import type { EnvLink, EnvRoute, FunctionRoute } from "../calls/route.ts"
-import { CrashHistory } from "./crash-history.ts"
+import type { Build } from "./builds.ts"
 import type { EnvExit, EnvLife } from "./life.ts"
+import type { EnvParts } from "./parts.ts"
+import { Preparations } from "./preparations.ts"
+import { Retired } from "./retired.ts"
+import { prepareSuccessor, type Successor } from "./successor.ts"
+import { Supervisor } from "./supervisor.ts"
 
 /**
- * One env: its places, its functions, and the life of its processes.
- *
- *     stopped ─▶ starting ─▶ ready ─▶ (exit) ─▶ waiting to restart ─▶ starting
- *                   │                    └────▶ failed   (too many crashes; leaves on restart() or a deploy)
- *                   └─ (exit, too slow) ─▶ as after ready
- *     any ─▶ draining ─▶ stopped    (restart)
- *              └─▶ for good        (close)
+ * One env: its places, its functions, its spec, and how the spec changes. Which process serves it stands in
+ * supervisor.ts, with E1, E2 and E4.
  *
  * Invariants:
- * E1. There is at most one process; `link` is it, from its hello until its exit is noticed, while it can be reached.
- * E2. The env is started by need: by a call or a deploy, and again after a crash as long as it is not failed.
- * E3. When a process ends, every function is unloaded before the dispatcher hears of it, so that no call is sent on
- *     the word of the past.
- * E4. What was closed never starts again, whoever still holds it: a deploy, a restart, a timer.
+ * E3. When the process that serves ends, every function is unloaded before the dispatcher hears of it, so that no call is
+ *     sent on the word of the past.
+ * E5. A change of the spec either happens as a whole, or leaves spec, process and functions as they were. The switch to
+ *     another process is one step: a call goes to the old one or to the new one, and none is refused or lost by it.
+ * E6. No process starts from a spec while another one is being written down.
  */
 export class Env implements EnvRoute {
   readonly name: string
@@ -30,114 +29,127 @@ export class Env implements EnvRoute {
   readonly functions = new Map<string, FunctionRoute>()
   readonly instances: EnvRoute["instances"] = new Map()
   spec: EnvSpec
-  #state: State = { kind: "stopped" }
   readonly #parts: EnvParts
-  readonly #crashes = new CrashHistory()
+  readonly #supervisor: Supervisor
+  readonly #retired = new Retired()
+  /** What was prepared last for the env as it is. */
+  #prepared: { readonly spec: EnvSpec; readonly build: Build } | undefined
+  readonly #preparations: Preparations
   #nextIndex = 0
-  /** Settles at the next change of state. */
-  #changed = Promise.withResolvers<void>()
+  #isChanging = false
+  /** About to take over. */
+  #candidate: EnvLife | undefined
+  /** Settles when a spec that is being written down counts, or does not (E6). */
+  #switching: Promise<void> | undefined
   #restarting: Promise<void> | undefined
 
   constructor(name: string, spec: EnvSpec, parts: EnvParts) {
     this.name = name
     this.spec = spec
     this.#parts = parts
+    this.#preparations = new Preparations(name, parts)
     this.lanes = {
       loop: new Lane(spec.concurrency, this.backlog),
       thread: new Lane(spec.threads.max, this.backlog),
     }
+    this.#supervisor = new Supervisor(name, {
+      prepare: () => this.#prepareAsIs(),
+      spawn: (build) => this.#spawnAsIs(build),
+      serves: () => {
+        this.#loadAllWaiting()
+        this.#tidy()
+      },
+      ended: (process, exit, wasServing, decide) => this.#ended(process, exit, wasServing, decide),
+      refused: (error) => parts.refused(this, error),
+      log: (event, facts) => parts.log(event, facts),
+    })
   }
 
   get state(): EnvState {
-    return this.#state.kind
+    const { state, process } = this.#supervisor
+    const isIdle = process === undefined && (state === "stopped" || state === "starting")
+    return isIdle && this.activity !== undefined ? "installing" : state
+  }
+
+  /** What is being done to the env, such as "installing 3 packages". */
+  get activity(): string | undefined {
+    return this.#preparations.activity
   }
 
   get crashes(): number {
-    return this.#crashes.count
+    return this.#supervisor.crashes
+  }
+
+  get link(): EnvLink | undefined {
+    return this.#supervisor.serving
+  }
+
+  get process(): EnvLife | undefined {
+    return this.#supervisor.process
+  }
+
+  get refusal(): BunhouseError | undefined {
+    return this.#supervisor.refusal
+  }
+
+  /** Why the env is not ready, where there is something to say. */
+  get reason(): string | undefined {
+    return this.#supervisor.reason
   }
 
   get queueMax(): number {
     return this.spec.queue
   }
 
-  get link(): EnvLink | undefined {
-    const state = this.#state
-    return state.kind === "ready" && state.process.isReachable ? state.process : undefined
+  /** Processes that were replaced and still finish calls. */
+  get retiring(): number {
+    return this.#retired.size
   }
 
-  get process(): EnvLife | undefined {
-    return "process" in this.#state ? this.#state.process : undefined
-  }
-
-  get refusal(): BunhouseError | undefined {
-    return "error" in this.#state ? this.#state.error : undefined
-  }
-
-  /** Why the env is not ready, where there is something to say. */
-  get reason(): string | undefined {
-    return "reason" in this.#state ? this.#state.reason : undefined
-  }
-
-  /** The limits count from now on; calls that occupy places keep them. More threads come with the next process. */
-  setSpec(spec: EnvSpec): void {
-    this.spec = spec
-    this.lanes.loop.limit = spec.concurrency
-    this.lanes.thread.limit = Math.min(spec.threads.max, this.process?.threadsMax ?? Infinity)
-    this.#parts.resume(this)
-  }
-
-  /** E2. A route whose loading fails is told to the dispatcher, not thrown. */
+  /** A route whose loading fails is told to the dispatcher, not thrown. */
   load(route: FunctionRoute): void {
-    const state = this.#state
-    if (state.kind === "stopped") void this.#start()
+    this.#supervisor.need()
     // A process that cannot be reached is given what waits when it comes back.
-    if (state.kind === "ready" && state.process.isReachable) {
-      void this.#parts.load(this, state.process, route)
-    }
+    const { serving } = this.#supervisor
+    if (serving !== undefined) void this.#parts.load(this, serving, route)
   }
 
-  /** The process can be reached again. */
-  cameBack(): void {
-    if (this.#state.kind !== "ready") return
+  /** A process can be reached again. */
+  cameBack(process: EnvLife): void {
+    if (this.link !== process) return
     this.#loadAllWaiting()
     this.#parts.resume(this)
   }
 
   /** The process, once it takes calls. Starts it if need be; rejects where it cannot be had. */
-  async ready(): Promise<EnvLife> {
-    if (this.#state.kind === "failed") this.#recover()
-    while (true) {
-      const state = this.#state
-      switch (state.kind) {
-        case "ready":
-          return state.process
-        case "failed":
-          throw state.error
-        case "stopped":
-          void this.#start()
-          break
-        case "draining":
-          if (state.isFinal) throw state.error // E4
-          await this.#changed.promise
-          break
-        case "starting":
-        case "waiting to restart":
-          await this.#changed.promise
-          break
-        default:
-          state satisfies never
-      }
-    }
+  ready(): Promise<EnvLife> {
+    return this.#supervisor.ready()
   }
 
-  /** A number for a function version in the process; never reused within the life of the daemon. */
+  /** A number for a function version in a process; never reused within the life of the daemon. */
   nextIndex(): number {
     return this.#nextIndex++
   }
 
-  /** Refuses calls with `error` for good, and ends the process: at once, or by force after `graceMs`. */
+  finished(link: EnvLink): void {
+    this.#retired.finished(link)
+  }
+
+  get isClosed(): boolean {
+    return this.#supervisor.isClosed
+  }
+
+  /** Whether another process took the place of this one. */
+  wasReplaced(process: EnvLife): boolean {
+    return this.#retired.knows(process)
+  }
+
+  /** Refuses calls with `error` for good, and ends the processes: at once, or by force after `graceMs`. */
   async close(error: BunhouseError, graceMs: number): Promise<void> {
-    await this.#drain(error, graceMs, true)
+    const aborted = this.abortPreparing(error)
+    const others = [this.#supervisor.close(error, graceMs), this.#retired.stop(graceMs), aborted]
+    await this.#candidate?.stop(graceMs)
+    for (const other of others) await other
   }
 
   /** Ends the process, if there is one, and starts another. Who asks while it happens gets the same one. */
@@ -146,128 +158,141 @@ export class Env implements EnvRoute {
     return this.#restarting
   }
 
-  async #restart(): Promise<void> {
-    const message = `env ${JSON.stringify(this.name)} is being restarted`
-    const error = new BunhouseError("UNAVAILABLE", message, { env: this.name, retryAfterMs: 200 })
-    if (!this.#isClosed) await this.#drain(error, RESTART_GRACE_MS, false)
-    if (!this.#isClosed) {
-      this.#crashes.forget()
-      this.#become({ kind: "stopped" })
-    }
-    await this.ready()
+  /** Ends preparations that are under way, which reject with `error`. Settles when they are gone; never rejects. */
+  abortPreparing(error: BunhouseError): Promise<void> {
+    return this.#preparations.abort(error)
   }
 
-  async #drain(error: BunhouseError, graceMs: number, isFinal: boolean): Promise<void> {
-    const { process } = this
-    if (this.#state.kind === "waiting to restart") clearTimeout(this.#state.timer)
-    this.#become({ kind: "draining", error, process, isFinal })
-    this.#parts.refused(this, error)
-    await process?.stop(graceMs)
-  }
-
-  get #isClosed(): boolean {
-    return this.#state.kind === "draining" && this.#state.isFinal
-  }
-
-  #become(state: State): void {
-    this.#state = state
-    const { resolve } = this.#changed
-    this.#changed = Promise.withResolvers()
-    resolve()
-  }
-
-  #recover(): void {
-    this.#crashes.forget()
-    this.#become({ kind: "stopped" })
-  }
-
-  async #start(): Promise<void> {
-    let process: EnvLife
+  /**
+   * Makes `spec` the env's own (E5). What needs another process starts one beside the present one; once it is ready, and
+   * `commit` has written the spec down, new calls go there, and the old one finishes what it has. One at a time.
+   *
+   * @throws {BunhouseError} what preparing, starting, loading or `commit` said.
+   */
+  async change(spec: EnvSpec, commit: () => Promise<void>): Promise<void> {
+    this.#isChanging = true
+    const switched = Promise.withResolvers<void>()
+    let successor: Successor | undefined
     try {
-      process = this.#parts.start(this)
-    } catch (cause) {
-      this.#afterCrash({ how: cause instanceof Error ? cause.message : String(cause) })
-      return
+      const build = await this.#preparations.run(spec)
+      while (true) {
+        // A restart ends the process that would be replaced.
+        await this.#restarting?.catch(() => {})
+        if (this.refusal !== undefined && this.isClosed) throw this.refusal // E4
+        if (successor !== undefined || this.#canServe(spec)) break
+        successor = await this.#succeed(spec, build)
+      }
+      this.#switching = switched.promise
+      await commit()
+      this.#prepared = { spec, build }
+      this.#adopt(spec, successor)
+    } catch (error) {
+      successor?.process.kill()
+      throw error
+    } finally {
+      this.#isChanging = false
+      this.#candidate = undefined
+      this.#switching = undefined
+      switched.resolve()
+      this.#tidy()
     }
-    this.#become({ kind: "starting", process })
-    this.lanes.thread.limit = process.threadsMax
-    void process.exited.then((exit) => this.#ended(process, exit))
-    try {
-      await process.ready
-    } catch {
-      // Too slow or of another version: its exit is what counts.
-      process.kill()
-      return
+  }
+
+  async #prepareAsIs(): Promise<Build> {
+    await this.#switching
+    const { spec } = this
+    const build = await this.#preparations.run(spec)
+    this.#prepared = { spec, build }
+    return build
+  }
+
+  #spawnAsIs(build: Build): EnvLife | undefined {
+    if (this.#switching !== undefined || this.#prepared?.spec !== this.spec) return undefined // E6
+    return this.#limited(this.#parts.start(this, this.spec, build))
+  }
+
+  #succeed(spec: EnvSpec, build: Build): Promise<Successor> {
+    const start = () => (this.#candidate = this.#parts.start(this, spec, build))
+    return prepareSuccessor(this, start, (process, info) => {
+      return this.#parts.loadVersion(this, process, info)
+    })
+  }
+
+  /** Whether the present process, if there is one, can serve `spec` as well. */
+  #canServe(spec: EnvSpec): boolean {
+    const { threadsMax } = this.process ?? {}
+    return (
+      threadsMax === undefined || (sameProcess(this.spec, spec) && spec.threads.max <= threadsMax)
+    )
+  }
+
+  /** E5: the switch, in one step. Calls that occupy places keep them, whichever process has them. */
+  #adopt(spec: EnvSpec, successor: Successor | undefined): void {
+    this.spec = spec
+    this.lanes.loop.limit = spec.concurrency
+    this.lanes.thread.limit = spec.threads.max
+    // Closed while the spec was written down: it counts, and nothing follows (E4).
+    if (this.isClosed) return successor?.process.kill()
+    if (successor === undefined) {
+      this.#supervisor.recover()
+      if (this.process !== undefined) this.#limited(this.process)
+    } else {
+      this.#switch(successor)
     }
-    if (this.#state.kind !== "starting" || this.#state.process !== process) return
-    this.#become({ kind: "ready", process })
-    this.#parts.log("env ready", { env: this.name, pid: process.pid })
+    this.#parts.resume(this)
+  }
+
+  #switch({ process, loaded }: Successor): void {
+    // What instances hold stays in the old process.
+    this.#parts.instancesLost(this, "its env was changed, and has another process")
+    const old = this.#supervisor.takeOver(this.#limited(process))
+    for (const route of this.functions.values()) route.index = undefined
+    for (const [route, { info, index }] of loaded) {
+      // One that was deleted or deployed anew meanwhile is loaded when it is called.
+      if (this.functions.get(info.name) === route && route.info === info) {
+        this.#parts.loaded(route, index)
+      }
+    }
+    if (old !== undefined) this.#retired.add(old)
+    this.#parts.log("env switched", { env: this.name, pid: process.pid, old: old?.pid })
     this.#loadAllWaiting()
   }
 
+  #limited(process: EnvLife): EnvLife {
+    this.lanes.thread.limit = Math.min(this.spec.threads.max, process.threadsMax)
+    process.limitMemory(this.spec.memoryMiB)
+    return process
+  }
+
+  async #restart(): Promise<void> {
+    if (this.#switching !== undefined) await this.#switching
+    const message = `env ${JSON.stringify(this.name)} is being restarted`
+    const error = new BunhouseError("UNAVAILABLE", message, { env: this.name, retryAfterMs: 200 })
+    await this.#supervisor.restart(error, RESTART_GRACE_MS)
+  }
+
   #loadAllWaiting(): void {
-    for (const route of this.functions.values()) {
-      if (route.waiting.length > 0) this.load(route)
-    }
+    for (const route of this.functions.values()) if (route.waiting.length > 0) this.load(route)
   }
 
-  #ended(process: EnvLife, exit: EnvExit): void {
-    if (this.process !== process) return
-    const drained = this.#state.kind === "draining"
-    for (const route of this.functions.values()) route.index = undefined
-    if (!drained) this.#afterCrash(exit)
-    this.#parts.lost(this, `the env process was lost during the call (${exit.how})`)
+  #ended(process: EnvLife, exit: EnvExit, wasServing: boolean, decide: () => void): void {
+    if (wasServing) for (const route of this.functions.values()) route.index = undefined // E3
+    decide()
+    const reason = `the env process was lost during the call (${exit.how})`
+    this.#parts.lost(process, reason)
+    if (wasServing) this.#parts.unloaded(this, reason)
+    if (this.#retired.delete(process)) this.#tidy()
   }
 
-  #afterCrash(exit: EnvExit): void {
-    const wait = this.#crashes.record(now())
-    const reason = `the env process ended (${exit.how})`
-    this.#parts.log("env process ended", { env: this.name, how: exit.how })
-    if (wait === "give up") {
-      const error = this.#failure(
-        `is failed: its process ended ${this.#crashes.count} times in a row (${exit.how})`,
-      )
-      this.#become({ kind: "failed", reason, error })
-      this.#parts.refused(this, error)
-      return
-    }
-    const timer = setTimeout(() => void this.#start(), wait)
-    this.#become({ kind: "waiting to restart", reason, timer })
-  }
-
-  #failure(what: string): BunhouseError {
-    const log = `see \`bunhouse logs ${this.name}\``
-    return new BunhouseError("ENV_FAILED", `env ${JSON.stringify(this.name)} ${what}; ${log}`, {
-      env: this.name,
+  #tidy(): void {
+    void this.#parts.tidy(this.name, () => {
+      // What is being prepared belongs to nobody yet; what the env would start in has to be known.
+      if (this.#isChanging || this.isClosed) return undefined
+      if (this.#prepared?.spec !== this.spec) return undefined
+      const processes = [...this.#retired, ...(this.process === undefined ? [] : [this.process])]
+      return new Set([this.#prepared.build.folder, ...processes.map(({ folder }) => folder)])
     })
   }
 }
-
-/** What an env needs from the daemon. */
-export interface EnvParts {
-  start(env: Env): EnvLife
-  /** Loads what the route stands for into the ready process and tells the dispatcher. Never rejects. */
-  load(env: Env, process: EnvLife, route: FunctionRoute): Promise<void>
-  /** The process is gone. */
-  lost(env: Env, reason: string): void
-  /** Calls that wait may have a place, or a way to the process. */
-  resume(env: Env): void
-  refused(env: Env, error: BunhouseError): void
-  log(event: string, facts: Readonly<Record<string, unknown>>): void
-}
-
-type State =
-  | { readonly kind: "stopped" }
-  | { readonly kind: "starting"; readonly process: EnvLife }
-  | { readonly kind: "ready"; readonly process: EnvLife }
-  | { readonly kind: "waiting to restart"; readonly reason: string; readonly timer: Timer }
-  | { readonly kind: "failed"; readonly reason: string; readonly error: BunhouseError }
-  | {
-      readonly kind: "draining"
-      readonly error: BunhouseError
-      readonly process: EnvLife | undefined
-      /** Nothing follows. */
-      readonly isFinal: boolean
-    }
 
 const RESTART_GRACE_MS = 2_000

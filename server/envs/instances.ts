@@ -9,6 +9,7 @@ import {
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import { InstanceRoute } from "../calls/instance-route.ts"
 import type { Env } from "./env.ts"
+import { loadIntoServing } from "./load-into-serving.ts"
 import type { Loader } from "./loader.ts"
 
 /**
@@ -98,8 +99,10 @@ export class Instances {
     timeoutMs: number,
   ): Promise<InstanceRoute> {
     if (env.instances.size >= ENV_INSTANCES_MAX) throw noRoom(env, type)
-    const process = await env.ready()
-    const { index } = await this.#loader.loadAs("instance", env, process, type, timeoutMs)
+    const { process, loaded } = await loadIntoServing(env, (serving) =>
+      this.#loader.loadAs("instance", env, serving, type, timeoutMs),
+    )
+    const { index } = loaded
     if (env.instances.size >= ENV_INSTANCES_MAX) {
       // Others were made meanwhile.
       process.unload(index)

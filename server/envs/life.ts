@@ -6,8 +6,11 @@ export interface EnvLife extends EnvLink {
   readonly pid: number
   readonly startedAt: Date
   readonly threadsMax: number
-  /** False while messages would reach nobody. */
-  readonly isReachable: boolean
+  /** Where code for it is written: the packages that it has resolve from here. */
+  readonly folder: string
+  readonly cwd: string
+  /** Resident memory, where the system says so. */
+  readonly rssBytes: number | undefined
   /** Settles when the process is gone, and never rejects. */
   readonly exited: Promise<EnvExit>
   /** Settles when the process has said hello; rejects when it exits or is too slow. */
@@ -19,6 +22,8 @@ export interface EnvLife extends EnvLink {
   load(request: LoadRequest): Promise<unknown>
   /** Has the process forget what `index` names. What cannot be said to it now is not said later. */
   unload(index: number): void
+  /** From now on the process is ended when it takes more memory; undefined for no limit. */
+  limitMemory(memoryMiB: number | undefined): void
   /** Ends the process: politely first, by force after `graceMs`. Legal at any time; resolves when it is gone. */
   stop(graceMs: number): Promise<void>
   /** Ends the process and its group at once. */
@@ -26,6 +31,6 @@ export interface EnvLife extends EnvLink {
 }
 
 export interface EnvExit {
-  /** "exit code 1", "SIGKILL": for messages. */
+  /** "exit code 1", "SIGKILL", "out of memory: …": for messages. */
   readonly how: string
 }

@@ -11,7 +11,8 @@ import type { Env } from "./env.ts"
 import type { EnvLife } from "./life.ts"
 
 /**
- * Brings code into env processes: from the store to a file in the env's folder, and by a request into the process.
+ * Brings code into env processes: from the store to a file in the process's folder, below which its packages are found,
+ * and by a request into the process.
  *
  * Invariant:
  * A1. A file is named by the version of its code and appears whole: it is never written over, and two loads of one
@@ -19,17 +20,14 @@ import type { EnvLife } from "./life.ts"
  */
 export class Loader {
   readonly #codeOf: (version: string) => Promise<string | undefined>
-  readonly #folderOf: (env: string) => string
   readonly #dispatcher: Dispatcher
   readonly #loading = new Map<FunctionRoute, Loading>()
 
   constructor(options: {
     readonly codeOf: (version: string) => Promise<string | undefined>
-    readonly folderOf: (env: string) => string
     readonly dispatcher: Dispatcher
   }) {
     this.#codeOf = options.codeOf
-    this.#folderOf = options.folderOf
     this.#dispatcher = options.dispatcher
   }
 
@@ -51,7 +49,7 @@ export class Loader {
     info: FunctionInfo,
     timeoutMs: number,
   ): Promise<{ readonly index: number; readonly answer: unknown }> {
-    const path = await this.#file(info)
+    const path = await this.#file(info, process.folder)
     const index = env.nextIndex()
     const { name, run, export: exported = "default" } = info
     const request = { op: "load", index, name, run, path, timeoutMs, as, export: exported } as const
@@ -83,8 +81,8 @@ export class Loader {
     }
   }
 
-  async #file({ env, name, version }: FunctionInfo): Promise<string> {
-    const folder = join(this.#folderOf(env), "code")
+  async #file({ env, name, version }: FunctionInfo, home: string): Promise<string> {
+    const folder = join(home, "code")
     const path = join(folder, `${version}.mjs`)
     if (await Bun.file(path).exists()) return path
     const code = await this.#codeOf(version)

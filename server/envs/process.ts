@@ -1,4 +1,3 @@
-import { closeSync, mkdirSync, openSync } from "node:fs"
 import {
   type EnvBootstrap,
   type GreetRequest,
@@ -12,12 +11,14 @@ import { parseJson } from "../../protocol/fields.ts"
 import { FrameReader, FrameType } from "../../protocol/frame.ts"
 import { DEADLINE_GRACE_MS, ENV_START_TIMEOUT_MS } from "../../protocol/limits.ts"
 import { Outbox } from "../../protocol/outbox.ts"
-import { programPath } from "../../protocol/root.ts"
 import { envSubjects } from "../../protocol/subjects.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 import type { BrokerConnection, Unlisten } from "../../broker/connection.ts"
 import type { EnvLink } from "../calls/route.ts"
+import { killGroup } from "./kill-group.ts"
+import { spawnEnvProcess } from "./spawn.ts"
 import type { EnvExit, EnvLife } from "./life.ts"
+import { MemoryWatch, residentBytes } from "./memory.ts"
 
 /**
  * One life (incarnation) of one env process: its start, its hello, its subjects, its end.
@@ -28,7 +29,7 @@ import type { EnvExit, EnvLife } from "./life.ts"
  * V1. `exited` settles once the process is gone, however it went; nothing of its process group is left then.
  * V2. The process dies with the daemon, even when the daemon is killed: it is started with --no-orphans, and its
  *     stdin ends with the daemon.
- * V3. No secret is in its arguments or its environment.
+ * V3. No secret of the daemon is in its arguments or its environment. Those of its spec are in its environment only.
  * V4. Nothing is sent to a process that cannot be reached: from the loss of the broker on, until it says hello again.
  *     Each side finds its own way back to the broker, and what is published before both are there reaches nobody.
  */
@@ -41,8 +42,14 @@ export interface EnvProcessOptions {
   readonly connection: BrokerConnection
   /** Where the env process finds the broker, and as whom. */
   readonly broker: EnvBootstrap["broker"]
-  /** Working folder of the process; made if absent. */
+  /** Where code for it is written. */
   readonly folder: string
+  /** Working directory; both must be there. */
+  readonly cwd: string
+  /** Its limit from the beginning; undefined for none. */
+  readonly memoryMiB: number | undefined
+  /** Further flags for Bun. */
+  readonly bunArgs: readonly string[]
   /** Its output is appended here. */
   readonly logFile: string
   /** Environment of the process, complete. */
@@ -50,9 +57,9 @@ export interface EnvProcessOptions {
   /** `frame` stands on the first frame. */
   readonly onReplies: (link: EnvLink, frame: FrameReader) => void
   /** Its connection to the broker was lost, and with it what was on the way. `isReachable` is false meanwhile. */
-  readonly onCutOff: () => void
+  readonly onCutOff: (process: EnvProcess) => void
   /** It can be reached again. */
-  readonly onReachable: () => void
+  readonly onReachable: (process: EnvProcess) => void
   /** The broker did not take the calls of `batch`. */
   readonly onUnsent: (batch: Uint8Array, error: BunhouseError) => void
 }
@@ -63,6 +70,9 @@ export class EnvProcess implements EnvLife {
   readonly startedAt = new Date()
   readonly pid: number
   readonly threadsMax: number
+  readonly folder: string
+  readonly cwd: string
+  awaited = 0
   readonly exited: Promise<EnvExit>
   readonly ready: Promise<void>
   readonly #options: EnvProcessOptions
@@ -71,6 +81,9 @@ export class EnvProcess implements EnvLife {
   readonly #unlisten: readonly Unlisten[]
   readonly #hello = Promise.withResolvers<void>()
   readonly #frame = new FrameReader()
+  readonly #memory: MemoryWatch
+  /** Why the daemon ended it, where that says more than the signal. */
+  #endedFor: string | undefined
   /** Connections that the last hello told of; 0 before the first one. */
   #connections = 0
   #isReachable = false
@@ -79,6 +92,8 @@ export class EnvProcess implements EnvLife {
     this.#options = options
     this.incarnation = options.incarnation
     this.threadsMax = options.threadsMax
+    this.folder = options.folder
+    this.cwd = options.cwd
     const subjects = envSubjects(options.space, options.env, options.incarnation)
     const { connection } = options
     this.#control = subjects.control
@@ -89,12 +104,17 @@ export class EnvProcess implements EnvLife {
     })
     this.#unlisten = this.#listen(subjects.replies)
     try {
-      this.#child = spawn(options)
+      this.#child = spawnEnvProcess(options)
     } catch (error) {
       for (const unlisten of this.#unlisten) unlisten()
       throw error
     }
     this.pid = this.#child.pid
+    this.#memory = new MemoryWatch(this.pid, (how) => {
+      this.#endedFor ??= how
+      this.kill()
+    })
+    this.#memory.limit(options.memoryMiB)
     this.exited = this.#watch()
     this.ready = this.#awaitHello()
     // Whoever needs `ready` awaits it; that nobody does is no unhandled rejection.
@@ -115,6 +135,14 @@ export class EnvProcess implements EnvLife {
 
   get isReachable(): boolean {
     return this.#isReachable && this.#options.connection.isConnected
+  }
+
+  get rssBytes(): number | undefined {
+    return residentBytes(this.pid)
+  }
+
+  limitMemory(memoryMiB: number | undefined): void {
+    this.#memory.limit(memoryMiB)
   }
 
   async load(request: LoadRequest): Promise<unknown> {
@@ -183,12 +211,17 @@ export class EnvProcess implements EnvLife {
     const isFirst = this.#connections === 0
     if (!isFirst && connections !== this.#connections) {
       this.#isReachable = false
-      this.#options.onCutOff()
+      this.#options.onCutOff(this)
     }
     this.#connections = connections
     this.#isReachable = true
-    if (isFirst) this.#hello.resolve()
-    else this.#options.onReachable()
+    if (isFirst) void this.#isReady()
+    else this.#options.onReachable(this)
+  }
+
+  /** One that is over its limit before its first call is not ready, and says why by its exit. */
+  async #isReady(): Promise<void> {
+    if (!(await this.#memory.isOver())) this.#hello.resolve()
   }
 
   #publish(subject: string, batch: Uint8Array): void {
@@ -216,6 +249,7 @@ export class EnvProcess implements EnvLife {
   async #watch(): Promise<EnvExit> {
     const child = this.#child
     await child.exited
+    this.#memory.stop()
     // Grandchildren of a process that was killed are still in its group (V1).
     killGroup(child.pid)
     // What the process said before its end may still be on its way through the broker, unless that is stuck.
@@ -223,9 +257,8 @@ export class EnvProcess implements EnvLife {
     await Promise.race([flushed, Bun.sleep(LAST_WORDS_MS_MAX)])
     this.#isReachable = false
     for (const unlisten of this.#unlisten) unlisten()
-    return {
-      how: child.signalCode === null ? `exit code ${child.exitCode}` : String(child.signalCode),
-    }
+    const how = String(child.signalCode ?? `exit code ${child.exitCode}`)
+    return { how: this.#endedFor ?? how }
   }
 
   async #awaitHello(): Promise<void> {
@@ -254,33 +287,4 @@ export class EnvProcess implements EnvLife {
   }
 }
 
-function spawn(options: EnvProcessOptions): Bun.Subprocess<"pipe", number, number> {
-  mkdirSync(options.folder, { recursive: true, mode: 0o700 })
-  const log = openSync(options.logFile, "a", 0o600)
-  try {
-    return Bun.spawn([process.execPath, "--no-orphans", "--no-install", "--no-env-file", ENTRY], {
-      cwd: options.folder,
-      env: { ...options.variables },
-      stdin: "pipe",
-      stdout: log,
-      stderr: log,
-      // A group of its own, so that whatever the functions start can be ended with it.
-      detached: true,
-    })
-  } finally {
-    closeSync(log)
-  }
-}
-
-/** Started as a program, never imported: the daemon runs no user code. */
-const ENTRY = programPath("envs/main.ts")
-
 const LAST_WORDS_MS_MAX = 500
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, "SIGKILL")
-  } catch {
-    // ESRCH: nothing of the group is left.
-  }
-}

@@ -1,5 +1,5 @@
 import { type EnvSpec, readEnvSpec, sameEnvSpec } from "../../protocol/env-spec.ts"
-import { BunhouseError } from "../../protocol/errors.ts"
+import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import {
   exportInfo,
   type FunctionInfo,
@@ -14,10 +14,14 @@ import { checkName } from "../../protocol/names.ts"
 import type { Store } from "../../broker/store.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import { FunctionRoute } from "../calls/route.ts"
-import { Env, type EnvParts } from "./env.ts"
+import { Env } from "./env.ts"
+import { loadIntoServing } from "./load-into-serving.ts"
+import { Turns } from "./turns.ts"
 import { instanceOf, Instances } from "./instances.ts"
 import type { EnvLife } from "./life.ts"
+import { guard } from "./guard.ts"
 import type { Loader } from "./loader.ts"
+import type { EnvParts } from "./parts.ts"
 
 /**
  * What the daemon knows: envs by name, functions by name, and how both change. The store holds the same, so that a
@@ -37,7 +41,9 @@ export class Registry {
   readonly #dispatcher: Dispatcher
   readonly #loader: Loader
   readonly #parts: EnvParts
-  readonly #changes = new Map<string, Promise<unknown>>()
+  readonly #turns = new Turns()
+  /** Specs that envs are about to have. */
+  readonly #pending = new Set<EnvSpec>()
   #closed: BunhouseError | undefined
 
   constructor(options: {
@@ -69,6 +75,7 @@ export class Registry {
         env.functions.set(info.name, new FunctionRoute(env, info))
       })
     }
+    await this.#keepFiles()
   }
 
   env(name: string): Env {
@@ -100,20 +107,44 @@ export class Registry {
     return this.env(name)
   }
 
-  /** Makes an env, or changes its spec. Says whether anything changed. */
+  /**
+   * Makes an env, or changes its spec. Says whether anything changed. One that cannot be had is refused, and changes
+   * nothing: a new env is forgotten again.
+   */
   async putEnv(name: string, spec: EnvSpec): Promise<{ readonly changed: boolean }> {
     return this.#inTurn(`env ${name}`, async () => {
-      const env = this.#envs.get(name)
-      if (env !== undefined && sameEnvSpec(env.spec, spec)) return { changed: false }
-      await this.#store.envs.put(name, spec)
-      if (env === undefined) this.#add(name, spec)
-      else env.setSpec(spec)
+      const known = this.#envs.get(name)
+      if (known !== undefined && sameEnvSpec(known.spec, spec)) return { changed: false }
+      // A new one is shown while it is prepared.
+      const env = known ?? this.#add(name, spec)
+      this.#pending.add(spec)
+      try {
+        await env.change(spec, () => this.#store.envs.put(name, spec))
+      } catch (error) {
+        if (known === undefined) {
+          this.#envs.delete(name)
+          await env.close(asBunhouseError(error, `making env ${JSON.stringify(name)}`), 0)
+        }
+        throw error
+      } finally {
+        this.#pending.delete(spec)
+      }
+      await this.#keepFiles()
       return { changed: true }
     })
   }
 
+  /** Keeps a shipped folder for the spec that will name it. */
+  async putFiles(version: string, pack: Uint8Array): Promise<void> {
+    await this.#store.files.put(version, pack)
+  }
+
   /** Ends the env's process, refuses its calls and forgets its functions. */
   async removeEnv(name: string): Promise<void> {
+    const message = `env ${JSON.stringify(name)} was removed`
+    const removed = new BunhouseError("NOT_FOUND", message, { env: name })
+    // Nobody waits for an installation that is not wanted any more.
+    await this.#envs.get(name)?.abortPreparing(removed)
     await this.#inTurn(`env ${name}`, async () => {
       const env = this.env(name)
       const known = new Set(env.functions.keys())
@@ -121,10 +152,11 @@ export class Registry {
       await this.#store.envs.delete(name)
       this.#envs.delete(name)
       for (const route of env.functions.values()) route.isRemoved = true
-      const message = `env ${JSON.stringify(name)} was removed`
-      await env.close(new BunhouseError("NOT_FOUND", message, { env: name }), 0)
+      await env.close(removed, 0)
       // What a deploy added while the store was busy (R4).
       await this.#forget(name, new Set(env.functions.keys()).difference(known))
+      await this.#parts.tidy(name, () => new Set())
+      await this.#keepFiles()
     })
   }
 
@@ -166,8 +198,9 @@ export class Registry {
     if (old?.info.version === info.version) return { info: old.info, changed: false }
     const env = await this.ensureEnv(envName)
     await this.#store.code.put(info.version, code)
-    const process = await env.ready()
-    const index = await this.#loader.load(env, process, info, timeoutMs)
+    const { process, loaded: index } = await loadIntoServing(env, (serving) =>
+      this.#loader.load(env, serving, info, timeoutMs),
+    )
     await this.#switch(env, process, info, index)
     return { info, changed: true }
   }
@@ -179,9 +212,11 @@ export class Registry {
     if (old?.version === version) return { info: old, changed: false }
     const env = await this.ensureEnv(spec.env)
     await this.#store.code.put(version, code)
-    const process = await env.ready()
     const bare = { ...names, kind: "module", run: "loop", version } as const
-    const { index, answer } = await this.#loader.loadAs("module", env, process, bare, timeoutMs)
+    const { process, loaded } = await loadIntoServing(env, (serving) =>
+      this.#loader.loadAs("module", env, serving, bare, timeoutMs),
+    )
+    const { index, answer } = loaded
     const info = { ...bare, exports: readExports(Array.isArray(answer) ? answer : []) }
     const exports = exportsOf(info)
     for (const { name } of exports) checkName("function", name)
@@ -200,7 +235,7 @@ export class Registry {
     }
   }
 
-  /** R1: the switch. Without an index, or where the process was lost meanwhile, the first call loads the version. */
+  /** R1: the switch. Without an index, or where another process serves meanwhile, the first call loads the version. */
   async #switch(
     env: Env,
     process: EnvLife,
@@ -220,6 +255,16 @@ export class Registry {
     if (index !== undefined && env.link === process) this.#dispatcher.loaded(route, index)
   }
 
+  /** Forgets shipped folders that no env names any more. Who is about to name one ships it again. */
+  async #keepFiles(): Promise<void> {
+    const specs = [...this.#pending, ...[...this.#envs.values()].map(({ spec }) => spec)]
+    const named = new Set(specs.flatMap(({ files }) => files?.version ?? []))
+    await this.#store.files.keep(named).catch((error: unknown) => {
+      // They take up room until the next time; what was asked for is done.
+      this.#parts.log("shipped files not swept", { reason: String(error) })
+    })
+  }
+
   async #forget(env: string, functions: Iterable<string>): Promise<void> {
     await Promise.all([...functions].map((name) => this.#store.functions.delete(env, name)))
   }
@@ -231,19 +276,11 @@ export class Registry {
   }
 
   /** R3. */
-  async #inTurn<T>(subject: string, change: () => Promise<T>): Promise<T> {
-    const before = this.#changes.get(subject) ?? Promise.resolve()
-    const checked = () => {
+  #inTurn<T>(subject: string, change: () => Promise<T>): Promise<T> {
+    return this.#turns.take(subject, async () => {
       if (this.#closed !== undefined) throw this.#closed
       return change()
-    }
-    const turn = before.then(checked, checked)
-    this.#changes.set(subject, turn)
-    try {
-      return await turn
-    } finally {
-      if (this.#changes.get(subject) === turn) this.#changes.delete(subject)
-    }
+    })
   }
 }
 
@@ -256,14 +293,4 @@ export interface DeployResult {
   readonly info: FunctionInfo
   /** False when the daemon had this very version already. */
   readonly changed: boolean
-}
-
-function guard(problem: (line: string) => void, what: string, read: () => void): void {
-  try {
-    read()
-  } catch (error) {
-    problem(
-      `${what} in the store cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-    )
-  }
 }

@@ -5,17 +5,24 @@ import { readEnvSpec } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { readFunctionSpec, readModuleSpec } from "../../protocol/function-spec.ts"
 import { paths } from "../../protocol/http.ts"
-import { BODY_BYTES_MAX, UNREAD_BYTES_MAX } from "../../protocol/limits.ts"
+import {
+  BODY_BYTES_MAX,
+  FILES_BODY_BYTES_MAX,
+  FILES_BODY_MS_MAX,
+  UNREAD_BYTES_MAX,
+} from "../../protocol/limits.ts"
 import { checkName } from "../../protocol/names.ts"
 import type { DaemonStatus } from "../../protocol/status.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
 import type { Registry } from "../envs/registry.ts"
 import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
+import { checkFiles } from "./files.ts"
 import { readBody, readJsonBody } from "./body.ts"
 import { callByFrames, callByName } from "./calls.ts"
 import type { Gate } from "./gate.ts"
 import { instanceRoutes } from "./instances.ts"
 import { namesIn } from "./path-names.ts"
+import { envStatus } from "../envs/env-status.ts"
 import { SocketCaller, type SocketPeer } from "./socket.ts"
 import { loadTimeoutOf } from "./timeout.ts"
 
@@ -48,7 +55,8 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
     serve: {
       reusePort: false,
       development: false,
-      maxRequestBodySize: BODY_BYTES_MAX,
+      // Of a shipped folder; readBody holds all others to BODY_BYTES_MAX.
+      maxRequestBodySize: FILES_BODY_BYTES_MAX,
       idleTimeout: 30,
     },
     websocket: {
@@ -73,6 +81,7 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
       return errorResponse(new BunhouseError("NOT_FOUND", `there is no ${request.method} ${path}`))
     })
   controlRoutes(app, parts)
+  envRoutes(app, parts)
   instanceRoutes(app, parts.registry)
   callRoutes(app, parts)
   socketRoute(app, parts)
@@ -89,7 +98,6 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
 
 function controlRoutes(app: Elysia, parts: HttpParts): void {
   const { registry } = parts
-  const envPath = "/v1/envs/:env"
   const functionPath = "/v1/envs/:env/functions/:function"
   app
     .get(paths.health, () => jsonResponse({ alive: true }))
@@ -105,26 +113,6 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
     .post(paths.shutdown, () => {
       parts.shutdown()
       return jsonResponse({ stopping: true }, 202)
-    })
-    .put(envPath, async ({ request }) => {
-      const { env } = namesIn(request)
-      checkName("env", env)
-      return jsonResponse(await registry.putEnv(env, readEnvSpec(env, await readJsonBody(request))))
-    })
-    .delete(envPath, async ({ request }) => {
-      await registry.removeEnv(namesIn(request).env)
-      return jsonResponse({ removed: true })
-    })
-    .post(`${envPath}/restart`, async ({ request }) => {
-      await registry.env(namesIn(request).env).restart()
-      return jsonResponse({ restarted: true })
-    })
-    .post(`${envPath}/ready`, async ({ request, server }) => {
-      const { env } = namesIn(request)
-      checkName("env", env)
-      patient(server, request)
-      await (await registry.ensureEnv(env)).ready()
-      return jsonResponse({ ready: true })
     })
     .put(functionPath, async ({ request, server }) => {
       const names = namesIn(request)
@@ -150,6 +138,44 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
       const names = namesIn(request)
       await registry.removeFunction(names.env, names.function)
       return jsonResponse({ removed: true })
+    })
+}
+
+function envRoutes(app: Elysia, { registry }: HttpParts): void {
+  const envPath = "/v1/envs/:env"
+  const filesPath = "/v1/files/:version"
+  app
+    .get(envPath, ({ request }) => {
+      return jsonResponse(envStatus(registry.env(namesIn(request).env)))
+    })
+    .put(envPath, async ({ request, server }) => {
+      const { env } = namesIn(request)
+      checkName("env", env)
+      const spec = readEnvSpec(env, await readJsonBody(request))
+      patient(server, request)
+      return jsonResponse(await registry.putEnv(env, spec))
+    })
+    .put(filesPath, async ({ request, server }) => {
+      patient(server, request)
+      const pack = await readBody(request, FILES_BODY_MS_MAX, FILES_BODY_BYTES_MAX)
+      await registry.putFiles(checkFiles(namesIn(request).env, pack), pack)
+      return jsonResponse({ stored: true })
+    })
+    .delete(envPath, async ({ request }) => {
+      await registry.removeEnv(namesIn(request).env)
+      return jsonResponse({ removed: true })
+    })
+    .post(`${envPath}/restart`, async ({ request, server }) => {
+      patient(server, request)
+      await registry.env(namesIn(request).env).restart()
+      return jsonResponse({ restarted: true })
+    })
+    .post(`${envPath}/ready`, async ({ request, server }) => {
+      const { env } = namesIn(request)
+      checkName("env", env)
+      patient(server, request)
+      await (await registry.ensureEnv(env)).ready()
+      return jsonResponse({ ready: true })
     })
 }
 

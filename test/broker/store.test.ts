@@ -146,6 +146,25 @@ describe("store.code", () => {
   })
 })
 
+describe("store.files", () => {
+  test("gives back bytes, and forgets what is not to be kept, with every mark of it", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const [store] = await open(connection)
+    const packs = ["a", "b", "c"].map((name) => Buffer.alloc(300_000, name))
+    for (const [i, pack] of packs.entries()) await store.files.put(`v${i}`, pack)
+    await store.files.keep(new Set(["v1"]))
+    expect(await store.files.get("v0")).toBeUndefined()
+    expect(Buffer.from((await store.files.get("v1")) ?? "")).toEqual(packs[1] ?? Buffer.alloc(0))
+    await store.files.put("v0", packs[2] ?? Buffer.alloc(0))
+    expect(await store.files.get("v0")).toHaveLength(300_000)
+    await store.files.keep(new Set())
+    const { streams } = await jetstreamManager(innerConnection(connection).nats)
+    const { state } = await streams.info("OBJ_bunhouse-space1-files")
+    expect(state.messages).toBe(0)
+  })
+})
+
 describe("reading", () => {
   test("leaves no consumer behind in the broker", async () => {
     await using stack = await startBroker()
@@ -160,7 +179,7 @@ describe("reading", () => {
     }
     const { consumers, streams } = await jetstreamManager(innerConnection(connection).nats)
     const names = await streams.names().next()
-    expect(names).toHaveLength(3)
+    expect(names).toHaveLength(4)
     for (const name of names) expect(await consumers.list(name).next()).toEqual([])
   })
 })

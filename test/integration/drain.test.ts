@@ -121,7 +121,7 @@ describe("a daemon that is started again", () => {
     expect(await waiting).toBe(2)
     expect(add(3, 4)).toBe(7)
     const after = await env.status()
-    expect(after?.spec).toEqual({ concurrency: 3, threads: { max: 2 }, queue: 9 })
+    expect(after?.spec).toMatchObject({ concurrency: 3, threads: { max: 2 }, queue: 9 })
     expect(after?.functions).toEqual(before?.functions ?? [])
     expect((await stack.here.status()).envs.map(({ name }) => name)).toEqual(["kept"])
   })

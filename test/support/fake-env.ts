@@ -11,6 +11,8 @@ import { batchOf, framesIn, type SeenFrame, standingOn } from "./frames.ts"
 export class FakeLink implements EnvLink {
   readonly incarnation = crypto.randomUUID()
   readonly outbox: Outbox
+  isReachable = true
+  awaited = 0
   /** Everything that was sent to it, in order. */
   readonly #received: SeenFrame[] = []
 
@@ -48,6 +50,8 @@ export class FakeEnv implements EnvRoute {
   refusal: BunhouseError | undefined
   /** Functions that were asked to be loaded, in order. */
   readonly asked: FunctionRoute[] = []
+  /** Links that nobody waits for any more, in order. */
+  readonly finishedLinks: EnvLink[] = []
 
   constructor({ concurrency = 1, threads = 1 } = {}) {
     this.lanes = {
@@ -58,6 +62,10 @@ export class FakeEnv implements EnvRoute {
 
   load(route: FunctionRoute): void {
     this.asked.push(route)
+  }
+
+  finished(link: EnvLink): void {
+    this.finishedLinks.push(link)
   }
 
   /** A function of this env; with an index it is loaded. */
@@ -72,9 +80,13 @@ export class FakeEnv implements EnvRoute {
 
   /** What the real env does before the dispatcher hears that the process is gone. */
   lose(dispatcher: Dispatcher, next?: FakeLink): void {
+    const { link } = this
     this.link = undefined
     for (const route of this.functions.values()) route.index = undefined
-    dispatcher.envLost(this, "the env process was lost during the call (SIGKILL)")
+    if (link !== undefined) {
+      dispatcher.linkLost(link, "WORKER_LOST", "the env process was lost during the call (SIGKILL)")
+    }
+    dispatcher.unloaded(this, "the env process was lost during the call (SIGKILL)")
     this.link = next
   }
 

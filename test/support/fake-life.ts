@@ -9,6 +9,12 @@ export class FakeLife implements EnvLife {
   readonly pid = ++lastPid
   readonly startedAt = new Date()
   readonly threadsMax: number
+  readonly folder: string
+  readonly cwd: string
+  readonly rssBytes = undefined
+  awaited = 0
+  /** The last limit that it was given. */
+  memoryMiB: number | undefined
   readonly outbox: Outbox
   readonly received: SeenFrame[] = []
   /** What it was asked to load, in order. */
@@ -21,11 +27,14 @@ export class FakeLife implements EnvLife {
   /** How it ends when it is told to; undefined lets it go on. */
   endsBy: string | undefined = "exit code 0"
   wasKilled = false
+  wasStopped = false
   readonly #exited = Promise.withResolvers<EnvExit>()
   readonly #ready = Promise.withResolvers<void>()
 
-  constructor(threadsMax = 4) {
+  constructor(threadsMax = 4, folder = "/nowhere") {
     this.threadsMax = threadsMax
+    this.folder = folder
+    this.cwd = folder
     this.outbox = new Outbox({
       send: (batch) => void this.received.push(...framesIn(batch)),
       messageBytesMax: 1 << 20,
@@ -51,7 +60,12 @@ export class FakeLife implements EnvLife {
     this.unloaded.push(index)
   }
 
+  limitMemory(memoryMiB: number | undefined): void {
+    this.memoryMiB = memoryMiB
+  }
+
   async stop(): Promise<void> {
+    this.wasStopped = true
     if (this.endsBy !== undefined) this.exit(this.endsBy)
     await this.exited
   }

@@ -33,6 +33,18 @@ export class FakeStore implements Store {
     get: (version) => this.#run("code.get", () => this.texts.get(version)),
   }
 
+  readonly packs = new Map<string, Uint8Array>()
+  readonly files: Store["files"] = {
+    put: (version, pack) => this.#run("files.put", () => void this.packs.set(version, pack)),
+    get: (version) => this.#run("files.get", () => this.packs.get(version)),
+    keep: (versions) => {
+      for (const version of this.packs.keys()) {
+        if (!versions.has(version)) this.packs.delete(version)
+      }
+      return Promise.resolve()
+    },
+  }
+
   async #run<T>(operation: string, effect: () => T): Promise<T> {
     await this.hold(operation)
     this.done.push(operation)

@@ -8,7 +8,16 @@ const time = Date.parse("2026-01-02T03:04:05.000Z")
 const env: EnvStatus = {
   name: "math",
   state: "ready",
-  spec: { concurrency: 1, threads: { max: 1 }, queue: 1 },
+  spec: {
+    concurrency: 1,
+    threads: { max: 1 },
+    queue: 1,
+    packages: {},
+    vars: {},
+    bunArgs: [],
+    setup: [],
+  },
+  retiring: 0,
   pid: 12,
   crashes: 0,
   running: 3,
@@ -49,6 +58,9 @@ describe("renderStatus()", () => {
         "",
         "ENV   STATE  PID  RUNNING  QUEUED  FUNCTIONS  INSTANCES  CRASHES",
         "math  ready   12        3       4          0          2        0",
+        "",
+        "math",
+        "  limits    1 async calls and 1 threads at a time, 1 waiting",
       ].join("\n"),
     )
   })
@@ -63,7 +75,7 @@ describe("renderStatus()", () => {
   test("says why an env is failed, in one line whatever the reason is made of", () => {
     const failed: EnvStatus = { ...env, state: "failed", reason: "it\nended \u001b[2J" }
     const text = renderStatus({ ...status, envs: [failed] }, makeStyle(false), time)
-    expect(text).toEndWith("it\\nended \\x1b[2J")
+    expect(text).toContain("it\\nended \\x1b[2J\n")
   })
 
   test.each([

@@ -41,7 +41,7 @@ describe("the loss of an env process", () => {
     for (const id of [1, 2, 3]) lab.submit(id)
     const link = lab.env.link ?? new FakeLink()
     lab.env.link = undefined
-    lab.dispatcher.envCutOff(lab.env)
+    lab.dispatcher.linkLost(link, "BROKER_LOST", "cut off")
     lab.env.link = link
     lab.dispatcher.resume(lab.env)
     expect(lab.caller.errorOf(1)).toMatchObject({ code: "BROKER_LOST", ran: "maybe" })

@@ -12,7 +12,7 @@ import { randomFrom } from "../../support/random.ts"
 
 /**
  * Random histories of two envs whose processes reply, delay, drop, reply twice, lie about ids, die, lose their way to
- * the broker, and of callers that give up. Checked after every step, whatever happened: no call ends twice, places
+ * the broker, are replaced while they have calls, and of callers that give up. Checked after every step, whatever happened: no call ends twice, places
  * and queues add up, and what ended with ran "no" never reached a process (C1, C2, C3, P1). And in the end, when all
  * processes are gone, nothing is left open (P2).
  */
@@ -22,6 +22,7 @@ class History {
   readonly caller = new FakeCaller()
   readonly envs = [new FakeEnv({ concurrency: 3, threads: 1 }), new FakeEnv({ concurrency: 1 })]
   readonly links: FakeLink[] = []
+  readonly replaced: Replaced[] = []
   readonly calls: Call[] = []
   readonly cancelled = new Set<number>()
   readonly #random: () => number
@@ -52,6 +53,9 @@ class History {
       [8, () => this.clock.advance(this.#pick(60))],
       [3, () => env.lose(this.dispatcher, this.#newLink())],
       [2, () => this.#cutOff(env)],
+      [3, () => this.#replace(env)],
+      [8, () => this.#replyOfReplaced(env)],
+      [2, () => this.#loseReplaced(env)],
       [3, () => this.#broker()],
       [2, () => this.#changeLimit(env)],
       [1, () => this.dispatcher.removed(route, new BunhouseError("NOT_FOUND", "deleted"))],
@@ -63,6 +67,10 @@ class History {
   }
 
   finish(): void {
+    for (const { link } of this.replaced) {
+      this.dispatcher.linkLost(link, "WORKER_LOST", "the end")
+      expect(link.awaited).toBe(0)
+    }
     for (const env of this.envs) {
       env.lose(this.dispatcher)
       this.dispatcher.envRefused(env, new BunhouseError("ENV_FAILED", "the end"))
@@ -80,6 +88,10 @@ class History {
         const placed = open.filter((call) => call.lane === lane)
         expect(lane.running).toBe(placed.length)
       }
+    }
+    for (const link of this.links) {
+      const awaited = open.filter((call) => call.link === link && call.caller !== undefined)
+      expect(link.awaited).toBe(awaited.length)
     }
     const reached = new Set(this.links.flatMap(({ calls }) => calls.map(({ serial }) => serial)))
     for (const call of this.calls) {
@@ -143,9 +155,42 @@ class History {
   #cutOff(env: FakeEnv): void {
     const { link } = env
     env.link = undefined
-    this.dispatcher.envCutOff(env)
+    if (link !== undefined) this.dispatcher.linkLost(link, "BROKER_LOST", "cut off")
     env.link = link
     this.dispatcher.resume(env)
+  }
+
+  /** Another process takes over, with some of the functions loaded; the old one goes on with what it has (C4). */
+  #replace(env: FakeEnv): void {
+    const old = env.link
+    const next = this.#newLink()
+    if (old === undefined || next === undefined) return
+    this.replaced.push({ env, link: old })
+    env.link = next
+    for (const route of env.functions.values()) {
+      route.index = undefined
+      if (this.#pick(2) === 0) this.dispatcher.loaded(route, this.#nextIndex++)
+    }
+    this.dispatcher.resume(env)
+  }
+
+  #replyOfReplaced(env: FakeEnv): void {
+    const { link } = this.#anyReplaced(env) ?? {}
+    const sent = link?.calls ?? []
+    const frame = sent[this.#pick(sent.length)]
+    if (frame !== undefined) env.reply(this.dispatcher, frame.id, `reply to ${frame.serial}`, link)
+  }
+
+  #loseReplaced(env: FakeEnv): void {
+    const lost = this.#anyReplaced(env)
+    if (lost === undefined) return
+    this.replaced.splice(this.replaced.indexOf(lost), 1)
+    this.dispatcher.linkLost(lost.link, "WORKER_LOST", "ended")
+  }
+
+  #anyReplaced(env: FakeEnv): Replaced | undefined {
+    const own = this.replaced.filter((each) => each.env === env)
+    return own[this.#pick(own.length)]
   }
 
   #broker(): void {
@@ -187,6 +232,11 @@ class History {
   #pick(end: number): number {
     return Math.floor(this.#random() * end)
   }
+}
+
+interface Replaced {
+  readonly env: FakeEnv
+  readonly link: FakeLink
 }
 
 const SEEDS = 60

@@ -117,10 +117,30 @@ describe("a reply", () => {
     expect(lab.dispatcher.callsInFlight).toBe(3)
   })
 
-  test("of an env process that does not serve the env any more is passed over", () => {
+  test("of an env process that the call was not sent to is passed over (C4)", () => {
     const call = lab.submit(1)
     lab.env.reply(lab.dispatcher, call.id, "stranger", new FakeLink())
     expect(lab.caller.endOf(1)).toBeUndefined()
+  })
+
+  test("of a process that was replaced ends its call; what comes meanwhile goes to the new one (C4)", () => {
+    const old = lab.env.link ?? new FakeLink()
+    const [first, second] = [lab.submit(1), lab.submit(2)]
+    lab.submit(3)
+    const next = (lab.env.link = new FakeLink())
+    lab.env.reply(lab.dispatcher, first.id, "from the new one")
+    expect(lab.caller.endOf(1)).toBeUndefined()
+    lab.env.reply(lab.dispatcher, first.id, "from the old one", old)
+    expect(lab.caller.endOf(1)).toEqual({ kind: "value", text: "from the old one" })
+    expect([old.calls.length, next.calls.length]).toEqual([2, 1])
+    expect(lab.env.finishedLinks).toEqual([])
+    lab.dispatcher.cancel(second)
+    expect([old.cancels, next.cancels]).toEqual([[second.id], []])
+    // Nobody waits for the cancelled one, though its place is free only when the process says so.
+    expect(lab.env.finishedLinks).toEqual([old])
+    expect(lab.env.lanes.loop.running).toBe(2)
+    lab.dispatcher.linkLost(old, "WORKER_LOST", "ended")
+    expect(lab.env.lanes.loop.running).toBe(1)
   })
 
   test("is only what is one: frames of other types end no call", () => {

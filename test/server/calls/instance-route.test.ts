@@ -84,7 +84,7 @@ describe.each(["loop", "thread"] as const)("an instance on a %s", (run) => {
     const { link } = lab.env
     lab.env.link = undefined
     lab.submit(1, { to: instance })
-    lab.dispatcher.envCutOff(lab.env)
+    if (link !== undefined) lab.dispatcher.linkLost(link, "BROKER_LOST", "cut off")
     lab.env.link = link
     lab.dispatcher.resume(lab.env)
     expect(lab.env.link?.calls).toMatchObject([{ target: 3 }])

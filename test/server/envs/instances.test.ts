@@ -10,6 +10,7 @@ import { instanceOf, Instances } from "../../../server/envs/instances.ts"
 import { Loader } from "../../../server/envs/loader.ts"
 import { caught } from "../../support/caught.ts"
 import { FakeLife } from "../../support/fake-life.ts"
+import { partsOf } from "../../support/fake-parts.ts"
 import { type TemporaryFolder, temporaryFolder } from "../../support/folder.ts"
 import { batchOf, standingOn } from "../../support/frames.ts"
 import { until } from "../../support/until.ts"
@@ -36,21 +37,17 @@ beforeEach(() => {
   dispatcher = new Dispatcher("boot")
   const loader = new Loader({
     codeOf: () => Promise.resolve("export default class C {}"),
-    folderOf: () => folder.path,
     dispatcher,
   })
-  env = new Env("lab", readEnvSpec("lab", {}), {
+  const parts = partsOf(dispatcher, loader, {
     start: () => {
-      life = new FakeLife()
+      life = new FakeLife(4, folder.path)
       life.hello()
       return life
     },
     load: () => Promise.resolve(),
-    lost: (lost, reason) => dispatcher.envLost(lost, reason),
-    refused: (refused, error) => dispatcher.envRefused(refused, error),
-    resume: (resumed) => dispatcher.resume(resumed),
-    log: () => {},
   })
+  env = new Env("lab", readEnvSpec("lab", {}), parts)
   instances = new Instances(loader, dispatcher, ORPHAN_MS)
 })
 afterEach(async () => {

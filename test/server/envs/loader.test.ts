@@ -11,6 +11,7 @@ import { Loader } from "../../../server/envs/loader.ts"
 import { caught } from "../../support/caught.ts"
 import { FakeCaller } from "../../support/fake-caller.ts"
 import { FakeLife } from "../../support/fake-life.ts"
+import { partsOf } from "../../support/fake-parts.ts"
 import { type TemporaryFolder, temporaryFolder } from "../../support/folder.ts"
 import { batchOf, standingOn } from "../../support/frames.ts"
 import { until } from "../../support/until.ts"
@@ -35,21 +36,16 @@ beforeEach(() => {
   codeOf = (version) => Promise.resolve(`code of ${version}`)
   loader = new Loader({
     codeOf: (version) => codeOf(version),
-    folderOf: () => folder.path,
     dispatcher,
   })
-  env = new Env("lab", readEnvSpec("lab", {}), {
+  const parts = partsOf(dispatcher, loader, {
     start: () => {
-      const life = new FakeLife()
+      const life = new FakeLife(4, folder.path)
       lives.push(life)
       return life
     },
-    load: (own, process, each) => loader.loadWaiting(own, process, each),
-    lost: (own, reason) => dispatcher.envLost(own, reason),
-    refused: (own, error) => dispatcher.envRefused(own, error),
-    resume: (own) => dispatcher.resume(own),
-    log: () => {},
   })
+  env = new Env("lab", readEnvSpec("lab", {}), parts)
   route = new FunctionRoute(env, INFO)
   env.functions.set("f", route)
 })
@@ -164,7 +160,7 @@ describe("Loader.loadWaiting()", () => {
     expect(caller.endOf(1)).toBeUndefined()
     life.onLoad = () => Promise.resolve()
     life.isReachable = true
-    env.cameBack()
+    env.cameBack(life)
     await until(() => route.index !== undefined, "the function to be loaded")
   })
 

@@ -31,7 +31,7 @@ afterEach(async () => {
   folder[Symbol.dispose]()
 })
 
-function start(cwd = folder.join("lab")): EnvProcess {
+function start(cwd = folder.path): EnvProcess {
   return new EnvProcess({
     env: "lab",
     incarnation: "i1",
@@ -41,6 +41,9 @@ function start(cwd = folder.join("lab")): EnvProcess {
     connection: broker,
     broker: { url: "nats://127.0.0.1:1" },
     folder: cwd,
+    cwd,
+    memoryMiB: undefined,
+    bunArgs: ["--smol"],
     logFile: folder.join("lab.log"),
     variables: { PATH: process.env["PATH"] ?? "" },
     onReplies: (_link, { id }) => void told.push(`reply ${id}`),
@@ -162,7 +165,11 @@ describe("EnvProcess", () => {
   })
 
   test("has no secret in its arguments (V3)", async () => {
-    const text = await Bun.file(`/proc/${life.pid}/cmdline`).text()
+    // The system knows the arguments a moment after it knows the process.
+    const text = await until(
+      async () => (await Bun.file(`/proc/${life.pid}/cmdline`).text()) || undefined,
+      "its arguments",
+    )
     expect(text).not.toContain("nats://")
     expect(text).toContain("--no-orphans")
   })

@@ -4,9 +4,11 @@ import { BunhouseError } from "../../../protocol/errors.ts"
 import type { FunctionSpec } from "../../../protocol/function-spec.ts"
 import { Dispatcher } from "../../../server/calls/dispatcher.ts"
 import { Loader } from "../../../server/envs/loader.ts"
+import type { EnvParts } from "../../../server/envs/parts.ts"
 import { Registry } from "../../../server/envs/registry.ts"
 import { caught } from "../../support/caught.ts"
 import { FakeLife } from "../../support/fake-life.ts"
+import { partsOf } from "../../support/fake-parts.ts"
 import { FakeStore } from "../../support/fake-store.ts"
 import { type TemporaryFolder, temporaryFolder } from "../../support/folder.ts"
 import { until } from "../../support/until.ts"
@@ -15,8 +17,11 @@ let folder: TemporaryFolder
 let store: FakeStore
 let lives: FakeLife[]
 let registry: Registry
+/** What preparing an env on the disk does. */
+let prepare: EnvParts["prepare"]
 
 beforeEach(() => {
+  prepare = () => Promise.resolve({ folder: folder.path, cwd: folder.path })
   folder = temporaryFolder()
   store = new FakeStore()
   lives = []
@@ -28,26 +33,21 @@ function makeRegistry(): Registry {
   const dispatcher = new Dispatcher("boot")
   const loader = new Loader({
     codeOf: (version) => store.code.get(version),
-    folderOf: (env) => folder.join(env),
     dispatcher,
   })
   return new Registry({
     store,
     dispatcher,
     loader,
-    parts: {
-      start: () => {
-        const life = new FakeLife()
+    parts: partsOf(dispatcher, loader, {
+      prepare: (preparation) => prepare(preparation),
+      start: (env) => {
+        const life = new FakeLife(4, folder.join(env.name))
         lives.push(life)
         life.hello()
         return life
       },
-      load: (env, process, route) => loader.loadWaiting(env, process, route),
-      lost: (env, reason) => dispatcher.envLost(env, reason),
-      refused: (env, error) => dispatcher.envRefused(env, error),
-      resume: (env) => dispatcher.resume(env),
-      log: () => {},
-    },
+    }),
   })
 }
 

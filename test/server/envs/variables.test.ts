@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
-import { envVariables } from "../../../server/envs/variables.ts"
+import { EnvVariables } from "../../../server/envs/variables.ts"
 
-describe("envVariables()", () => {
+describe("EnvVariables", () => {
   test("passes on what is listed and nothing else, whatever the daemon was started with", () => {
     const daemon = {
       PATH: "/bin",
@@ -16,7 +16,7 @@ describe("envVariables()", () => {
       LD_PRELOAD: "canary",
       EMPTY: undefined,
     }
-    expect(envVariables(daemon, "/state")).toEqual({
+    expect(new EnvVariables(daemon, "/state").ofProcess({})).toEqual({
       PATH: "/bin",
       HOME: "/home/a",
       LC_ALL: "C",

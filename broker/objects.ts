@@ -3,52 +3,67 @@ import { type ObjectInfo, type ObjectStore, Objm } from "@nats-io/obj"
 import type { Operate } from "./operations.ts"
 
 /**
- * The code of functions, by version, in an object store: code may be longer than one message of an outside cluster.
+ * Contents by version, in an object store: the code of functions, or shipped folders. They may be longer than one message
+ * of an outside cluster.
  *
  * Invariants:
- * O1. Text is handed out only when it is, by its checksum, what was put.
+ * O1. Content is handed out only when it is, by its checksum, what was put.
  * O2. Reading leaves nothing behind in the broker. (The library reads through a consumer, which a server keeps on disk
  *     for minutes; thousands of them make its start take seconds.)
  */
-export class CodeObjects {
+export class Objects {
   readonly #objects: ObjectStore
   readonly #manager: JetStreamManager
-  readonly #options: CodeObjectsOptions
+  readonly #options: ObjectsOptions
 
-  private constructor(
-    objects: ObjectStore,
-    manager: JetStreamManager,
-    options: CodeObjectsOptions,
-  ) {
+  private constructor(objects: ObjectStore, manager: JetStreamManager, options: ObjectsOptions) {
     this.#objects = objects
     this.#manager = manager
     this.#options = options
   }
 
-  static async open(options: CodeObjectsOptions): Promise<CodeObjects> {
+  static async open(options: ObjectsOptions): Promise<Objects> {
     const { bucket, jetstream, operate } = options
     return await operate(`opening the store ${bucket}`, async () => {
       const objects = await new Objm(jetstream).create(bucket)
-      return new CodeObjects(objects, await jetstream.jetstreamManager(false), options)
+      return new Objects(objects, await jetstream.jetstreamManager(false), options)
     })
   }
 
   /** Legal for a version that is there; where it is damaged, this mends it. */
-  async put(version: string, text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text)
-    await this.#options.operate(`storing the code ${version}`, async () => {
+  async put(version: string, content: string | Uint8Array): Promise<void> {
+    const bytes = typeof content === "string" ? Buffer.from(content) : content
+    const { operate, what } = this.#options
+    await operate(`storing the ${what} ${version}`, async () => {
       const old = await this.#load(version)
       if (old instanceof Buffer && old.equals(bytes)) return
       await this.#objects.putBlob({ name: version }, bytes)
     })
   }
 
-  async get(version: string): Promise<string | undefined> {
-    const { operate, problem } = this.#options
-    const bytes = await operate(`reading the code ${version}`, () => this.#load(version))
-    if (bytes !== "damaged") return bytes?.toString()
-    problem(`the code ${version} in the store is damaged and left out`)
+  async get(version: string): Promise<Buffer | undefined> {
+    const { operate, problem, what } = this.#options
+    const bytes = await operate(`reading the ${what} ${version}`, () => this.#load(version))
+    if (bytes !== "damaged") return bytes
+    problem(`the ${what} ${version} in the store is damaged and left out`)
     return undefined
+  }
+
+  /** Deletes every other version, and the marks that deletions leave. */
+  async keep(versions: ReadonlySet<string>): Promise<void> {
+    const { operate, bucket } = this.#options
+    const stream = `OBJ_${bucket}`
+    const prefix = `$O.${bucket}.M.`
+    await operate(`sweeping ${bucket}`, async () => {
+      const { streams } = this.#manager
+      const { state } = await streams.info(stream, { subjects_filter: `${prefix}>` }) // O2
+      for (const subject of Object.keys(state.subjects ?? {})) {
+        const version = Buffer.from(subject.slice(prefix.length), "base64url").toString()
+        if (versions.has(version)) continue
+        await this.#objects.delete(version)
+        await streams.purge(stream, { filter: subject })
+      }
+    })
   }
 
   async #load(version: string): Promise<Buffer | "damaged" | undefined> {
@@ -80,11 +95,13 @@ export class CodeObjects {
   }
 }
 
-export interface CodeObjectsOptions {
+export interface ObjectsOptions {
   readonly bucket: string
+  /** For messages: "code". */
+  readonly what: string
   readonly jetstream: JetStreamClient
   readonly operate: Operate
-  /** Gets a line about code that is damaged. */
+  /** Gets a line about content that is damaged. */
   readonly problem: (line: string) => void
 }
 
