@@ -31,9 +31,9 @@ const countdown = await fn(function* countdown(from: number) {
 console.log(`countdown: ${[...countdown(5)].join(" ")}`)
 
 // 3. A stream as an argument stays here, and is read from there.
-const longest = await fn(async function longest(words: AsyncIterable<string>) {
+const longest = await fn(async function longest(texts: AsyncIterable<string>) {
   let found = ""
-  for await (const word of words) if (word.length > found.length) found = word
+  for await (const word of texts) if (word.length > found.length) found = word
   return found
 }).to(here)
 console.log(`longest: ${await longest(words())}`)
