@@ -16,6 +16,8 @@ export interface Subject extends AsyncDisposable {
   readonly echoBytes: Remote<typeof workload.echoedBytes>
   readonly asyncSleep: Remote<typeof workload.asyncSleep>
   readonly syncSleep: Remote<typeof workload.syncSleep>
+  readonly count: Remote<typeof workload.counted>
+  readonly countSync: Remote<typeof workload.syncCounted>
   /** Verified echoes: async, async over another connection, sync. */
   readonly call: Call
   readonly otherCall: Call
@@ -78,6 +80,8 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     echoBytes: await fn(workload.echoedBytes, { name: "echoBytes" }).to(here),
     asyncSleep: await fn(workload.asyncSleep, { name: "asyncSleep" }).to(here),
     syncSleep: sleep,
+    count: await fn(workload.counted, { name: "count" }).to(here),
+    countSync: await fn(workload.syncCounted, { name: "countSync" }).to(here),
     call: async (i) => verify(i, await echo(i)),
     otherCall: async (i) => verify(i, await other(i)),
     callSync: async (i) => verify(i, await syncEcho.async(i)),

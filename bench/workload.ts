@@ -22,6 +22,14 @@ export function syncSleep(seconds: number): number {
   return seconds
 }
 
+export async function* counted(n: number): AsyncGenerator<number> {
+  for (let i = 0; i < n; i++) yield i
+}
+
+export function* syncCounted(n: number): Generator<number> {
+  for (let i = 0; i < n; i++) yield i
+}
+
 /** Blocks the loop of its own env. */
 export async function blockLoop(): Promise<void> {
   Bun.sleepSync(100)

@@ -1,4 +1,5 @@
 import {
+  FUNCTION_KINDS,
   type FunctionInfo,
   type FunctionKind,
   type FunctionSpec,
@@ -23,7 +24,7 @@ export interface FnOptions {
   readonly name?: string
   /** Default: read from the function. A plain function that returns a promise is best sent as `async`. */
   readonly kind?: FunctionKind
-  /** Where it runs. Default `auto`: async functions on the env's loop, sync ones on a thread. */
+  /** Where it runs. Default `auto`: async functions and generators on the env's loop, sync ones on a thread. */
   readonly run?: "auto" | Place
   /**
    * Values to carry along, by the name of the variable that the function captures: `with: { size }`. They stand for every
@@ -49,7 +50,7 @@ export interface Sendable<F extends AnyFunction> {
 /**
  * Takes a function to be sent: `const remote = await fn(f).to(here)`.
  *
- * @throws {BunhouseError} FUNCTION_NOT_SENDABLE for what is no function of yours: native, bound, a class, a generator.
+ * @throws {BunhouseError} FUNCTION_NOT_SENDABLE for what is no function of yours: native, bound, a class.
  */
 export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendable<F> {
   const site = callSite(fn)
@@ -84,15 +85,15 @@ async function send(
 }
 
 function placeOf(kind: FunctionKind): Place {
-  return kind === "async" ? "loop" : "thread"
+  return kind === "async" || kind === "asyncGenerator" ? "loop" : "thread"
 }
 
 function checkOptions({ kind, run }: FnOptions): void {
-  const kinds: unknown[] = [undefined, "async", "sync"]
+  const kinds: unknown[] = [undefined, ...FUNCTION_KINDS]
   if (!kinds.includes(kind)) {
     throw new BunhouseError(
       "INVALID_ARGUMENT",
-      `expected kind to be "async" or "sync", got ${String(kind)}`,
+      `expected kind to be one of ${FUNCTION_KINDS.join(", ")}, got ${String(kind)}`,
     )
   }
   checkPlace(run)

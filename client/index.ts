@@ -24,7 +24,7 @@ export type { InstanceHandle, InstanceInfo, RemoteInstance } from "./instance.ts
 export { module, type ModuleOptions, type SendableModule } from "./module.ts"
 export type { RemoteInfo } from "./outcome.ts"
 export { progressBar } from "./progress-bar.ts"
-export type { AnyFunction, CallOptions, Remote, RemoteMethods } from "./remote.ts"
+export type { AnyFunction, CallOptions, Remote, RemoteMethods, StreamOptions } from "./remote.ts"
 export type { RetryOptions } from "./retry.ts"
 export type { RemoteClass, RemoteStatics, StaticsHandle } from "./remote-class.ts"
 export type { RemoteModule } from "./remote-module.ts"

@@ -3,13 +3,15 @@ import { checkTimeoutMs, now } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { checkIdempotencyKey, encodeExtra, NO_EXTRA } from "../protocol/extra.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
-import { whereAmI } from "./context.ts"
+import { checkMayBlock } from "./blocking/may-block.ts"
 import type { Link } from "./link.ts"
 import { logSink, type OnLog, tellLines } from "./logs.ts"
 import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
 import { warn } from "./notices.ts"
 import { type Names, type Outcome, readOutcome } from "./outcome.ts"
 import type { AnyFunction, RemoteParts } from "./remote.ts"
+import { callWithStreams } from "./stream.ts"
+import { cannotStream, checkOnce, hasStreams, StreamedArguments } from "./streamed-arguments.ts"
 import { Attempts, readRetries, retried, retriedBlocking, type RetryPolicy } from "./retry.ts"
 
 /** How the calls of one remote function are made, with one set of options. Values in and out are untyped here. */
@@ -46,6 +48,7 @@ export class RemoteCall {
   }
 
   awaitable(args: readonly unknown[], signal = this.#signal): Promise<unknown> {
+    if (hasStreams(args)) return this.#withStreams(args, signal)
     const attempts = this.#attempts()
     try {
       const payload = encodeArgs(args)
@@ -54,6 +57,19 @@ export class RemoteCall {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** What was read from a stream cannot be read again for another attempt. */
+  async #withStreams(list: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
+    checkOnce(this.#names, { retries: this.#retries, idempotencyKey: this.#key })
+    return callWithStreams({
+      connection: this.#link.connection,
+      names: this.#names,
+      args: new StreamedArguments(list, this.#info),
+      timeoutMs: this.#timeoutMs,
+      signal,
+      onLog: this.#onLog,
+    })
   }
 
   #attempts(): Attempts | undefined {
@@ -108,24 +124,8 @@ export class RemoteCall {
   }
 
   #blocking(args: readonly unknown[]): Outcome {
-    const { env, name } = this.#info
-    if (whereAmI() === "env loop") {
-      throw new BunhouseError(
-        "DEADLOCK",
-        `a blocking call of ${env}/${name} inside of an env's event loop would stop that env: use .async(…) and await it`,
-        { env, function: name },
-      )
-    }
-    if (this.#signal?.aborted) {
-      const message = `${env}/${name}: the call was cancelled by its caller`
-      const reason: unknown = this.#signal.reason
-      throw new BunhouseError("CANCELLED", message, {
-        ran: "no",
-        env,
-        function: name,
-        cause: reason,
-      })
-    }
+    checkMayBlock(this.#names, this.#signal)
+    if (hasStreams(args)) throw cannotStream(this.#names)
     const attempts = this.#attempts()
     const payload = encodeArgs(args)
     const [names, onLog] = [this.#names, this.#onLog]

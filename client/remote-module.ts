@@ -9,7 +9,7 @@ import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
 /**
  * A module that lives somewhere else: its functions and classes are called there, its other exports are copies of the
  * values that they had when the module was sent or looked up. Reading an export that cannot be sent throws
- * VALUE_NOT_SENDABLE, or FUNCTION_NOT_SENDABLE for a generator.
+ * VALUE_NOT_SENDABLE, or FUNCTION_NOT_SENDABLE for a class that cannot be one.
  */
 export type RemoteModule<M extends object> = {
   readonly [K in keyof M]: M[K] extends AnyClass

@@ -1,4 +1,7 @@
 import type { FunctionInfo } from "../protocol/function-spec.ts"
+import { isGeneratorKind } from "../protocol/members.ts"
+import { GeneratorCalls } from "./generator-calls.ts"
+import type { AsAsyncGenerator, AsGenerator, IsGenerator } from "./generator-types.ts"
 import type { Link } from "./link.ts"
 import type { LogLine } from "./logs.ts"
 import type { Items, MapMethod, MapOptions } from "./map.ts"
@@ -11,27 +14,39 @@ export type AnyFunction = (...args: any[]) => unknown
 
 export interface CallOptions {
   /**
-   * Milliseconds from the moment of the call until it fails with DEADLINE_EXCEEDED. 0 means no deadline.
-   * Default 300,000 (five minutes).
+   * Milliseconds from the moment of the call until it fails with DEADLINE_EXCEEDED. 0 means no deadline. The deadline of a
+   * stream covers all of it, from the first item that is asked for. Default 300,000 (five minutes).
    */
   readonly timeoutMs?: number
   /** Cancels the call. A blocking call looks at it once, before it starts. */
   readonly signal?: AbortSignal
   /**
    * Tries again what certainly did not run, and what may have run where there is an `idempotencyKey`. Default: none.
-   * The deadline is that of all attempts together.
+   * The deadline is that of all attempts together. Not for streams.
    */
   readonly retries?: RetryOptions
   /**
    * Calls of this function with the same key run once, within 15 minutes: who calls while the first one runs joins it,
-   * who calls later is told its outcome. With other arguments it is refused (IDEMPOTENCY_CONFLICT). 1 to 256 bytes.
+   * who calls later is told its outcome. With other arguments it is refused (IDEMPOTENCY_CONFLICT). 1 to 256 bytes. Not
+   * for streams.
    */
   readonly idempotencyKey?: string
   /**
-   * Is told each line that the function prints during the call, about 20 ms later; blocking calls tell all in the end.
-   * Default: that of `connect`, else lines are printed to the stream of the same name, unless `BUNHOUSE_QUIET` is set.
+   * Is told each line that the function prints during the call, about 20 ms later; blocking calls tell all in the end,
+   * blocking iteration tells none. Default: that of `connect`, else lines are printed to the stream of the same name,
+   * unless `BUNHOUSE_QUIET` is set.
    */
   readonly onLog?: (line: LogLine) => void
+  /** Of calls of generator functions. */
+  readonly stream?: StreamOptions
+}
+
+export interface StreamOptions {
+  /**
+   * Items that may be on the way or wait here before the generator pauses, from 1 to 1,048,576. Default 16,384. Beside
+   * it, items of 4 MiB together pause it as well.
+   */
+  readonly window?: number
 }
 
 /**
@@ -42,13 +57,15 @@ export type Remote<F extends AnyFunction> = F & RemoteMethods<F>
 
 export interface RemoteMethods<F extends AnyFunction> {
   /**
-   * Calls without blocking the caller, whatever kind the function is. Overloads are kept, up to four.
+   * Calls without blocking the caller, whatever kind the function is: a promise, or an AsyncGenerator of what a generator
+   * yields. Overloads are kept, up to four. Arguments that are AsyncIterables or ReadableStreams arrive as async generators.
    *
    * @throws what the function throws, or BunhouseError for a failure of the platform, with `ran`.
    */
   readonly async: Awaitable<F>
   /**
-   * Calls and blocks the caller until the function has returned. Overloads are kept, up to four.
+   * Calls and blocks the caller until the function has returned; of a generator function, each step blocks. Overloads are
+   * kept, up to four.
    *
    * @throws as `async`; DEADLOCK inside of an env's own event loop, which must not be blocked.
    */
@@ -63,13 +80,13 @@ export interface RemoteMethods<F extends AnyFunction> {
   readonly info: FunctionInfo
 }
 
-/** `F` itself where it returns promises anyway, so that its type parameters are kept. */
+/** `F` itself where it returns promises or async generators anyway, so that its type parameters are kept. */
 export type Awaitable<F extends AnyFunction> =
-  IsPromise<Signatures<F>[number][1]> extends true ? F : EachAwaitable<Signatures<F>>
+  IsAwaited<Signatures<F>[number][1]> extends true ? F : EachAwaitable<Signatures<F>>
 
-/** `F` itself where it never returns a promise. */
+/** `F` itself where it never returns what is awaited. */
 export type Blocking<F extends AnyFunction> = [
-  Extract<Signatures<F>[number][1], PromiseLike<unknown>>,
+  Extract<Signatures<F>[number][1], PromiseLike<unknown> | AsyncIterable<unknown>>,
 ] extends [never]
   ? F
   : EachBlocking<Signatures<F>>
@@ -93,29 +110,35 @@ type EachBlocking<S extends Overloads> = AsBlocking<S[0]> &
   AsBlocking<S[2]> &
   AsBlocking<S[3]>
 
-type AsAwaitable<S extends Signature> = (...args: S[0]) => Promise<Awaited<S[1]>>
-type AsBlocking<S extends Signature> = (...args: S[0]) => Awaited<S[1]>
+type AsAwaitable<S extends Signature> = (
+  ...args: S[0]
+) => IsGenerator<S[1]> extends true ? AsAsyncGenerator<S[1]> : Promise<Awaited<S[1]>>
+type AsBlocking<S extends Signature> = (
+  ...args: S[0]
+) => IsGenerator<S[1]> extends true ? AsGenerator<S[1]> : Awaited<S[1]>
 
 type Signature = [args: unknown[], result: unknown]
 type Overloads = [Signature, Signature, Signature, Signature]
 
 /** Neither `any` nor `never` is one, though both can be assigned to it. */
-type IsPromise<R> = unknown extends R
+type IsAwaited<R> = unknown extends R
   ? false
   : [R] extends [never]
     ? false
     : [R] extends [Promise<unknown>]
       ? true
-      : false
+      : [R] extends [AsyncGenerator<unknown, unknown, never>]
+        ? true
+        : false
 
 /** Makes the handle for a function that the daemon has. */
 export function makeRemote<F extends AnyFunction>(parts: RemoteParts<F>): Remote<F> {
   const { info, local } = parts
-  const call = new RemoteCall(parts)
-  const byDefault =
-    info.kind === "async"
-      ? (...args: unknown[]) => call.awaitable(args)
-      : (...args: unknown[]) => call.asDeclared(args)
+  const call = isGeneratorKind(info.kind) ? new GeneratorCalls(parts) : new RemoteCall(parts)
+  const isAwaited = info.kind === "async" || info.kind === "asyncGenerator"
+  const byDefault = isAwaited
+    ? (...args: unknown[]) => call.awaitable(args)
+    : (...args: unknown[]) => call.asDeclared(args)
   const methods = {
     async: (...args: unknown[]) => call.awaitable(args),
     sync: (...args: unknown[]) => call.blockingValue(args),

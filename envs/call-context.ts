@@ -1,6 +1,7 @@
 import { callIdOf } from "../protocol/hello.ts"
 import type { Output } from "./output/output-log.ts"
 import type { CallContext } from "../client/context.ts"
+import type { CallStreams } from "./call-streams.ts"
 
 /** One running call, as its function sees it. What few functions ask for is made when they ask. */
 export class RunningCall implements CallContext {
@@ -14,6 +15,8 @@ export class RunningCall implements CallContext {
   /** What it has printed; kept by envs/output. */
   output: Output | undefined = undefined
   onEnd: (() => void) | undefined = undefined
+  /** Of a call whose result or arguments are streams. */
+  streams: CallStreams | undefined = undefined
   readonly #bootId: string
   readonly #serial: number
   readonly #dueAt: number
@@ -60,6 +63,7 @@ export class RunningCall implements CallContext {
   cancel(): void {
     this.#cancelled = true
     this.#controller?.abort(cancelReason())
+    this.streams?.cancel()
   }
 }
 

@@ -114,6 +114,7 @@ export class Host {
     while (frame.next()) {
       if (frame.type === FrameType.call) this.#call(frame)
       else if (frame.type === FrameType.cancel) this.#cancel(frame.id)
+      else this.#flow(frame)
     }
   }
 
@@ -132,6 +133,11 @@ export class Host {
     this.loop.cancel(id)
     this.#threads.cancel(id)
     this.#instances.cancel(id)
+  }
+
+  #flow(frame: FrameReader): void {
+    this.loop.flow(frame)
+    this.#threads.flow(frame)
   }
 
   async #control(bytes: Uint8Array, reply: string | undefined): Promise<void> {
@@ -197,6 +203,7 @@ export class Host {
     frame.open(batch)
     while (frame.next()) {
       replyFailure(this.#outbox, frame.id, new BunhouseError(code, message, { ran: "yes" }))
+      if (frame.type === FrameType.items) this.#cancel(frame.id)
     }
   }
 }

@@ -23,6 +23,12 @@ export function encodeJsonResult(value: unknown): Uint8Array {
   return encode({ ok: true, value })
 }
 
+/** One item of a stream: JSON text without line breaks. */
+export function encodeJsonItem(value: unknown): Uint8Array {
+  // JSON has no text for `undefined` and functions; in a list it has `null`.
+  return bytesOf(() => JSON.stringify(value) ?? "null", "an item of the stream")
+}
+
 /** This never fails: of what cannot be sent, that much is said which can. */
 export function encodeJsonThrown(thrown: unknown): Uint8Array {
   try {
@@ -64,18 +70,22 @@ function cut(text: unknown): string {
 }
 
 function encode(body: object): Uint8Array {
+  return bytesOf(() => `${JSON.stringify(body)}\n`, "the result")
+}
+
+function bytesOf(textOf: () => string, what: string): Uint8Array {
   let text: string
   try {
-    text = JSON.stringify(body)
+    text = textOf()
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new BunhouseError("VALUE_NOT_SENDABLE", `the result cannot be sent as JSON: ${reason}`, {
+    throw new BunhouseError("VALUE_NOT_SENDABLE", `${what} cannot be sent as JSON: ${reason}`, {
       ran: "yes",
       cause,
     })
   }
-  const bytes = Buffer.from(`${text}\n`)
+  const bytes = Buffer.from(text)
   if (bytes.length <= PAYLOAD_BYTES_MAX) return bytes
-  const message = `the result takes ${bytes.length} bytes as JSON, over the limit of ${PAYLOAD_BYTES_MAX}`
+  const message = `${what} takes ${bytes.length} bytes as JSON, over the limit of ${PAYLOAD_BYTES_MAX}`
   throw new BunhouseError("PAYLOAD_TOO_LARGE", message, { ran: "yes" })
 }

@@ -1,11 +1,15 @@
 import { AsyncLocalStorage } from "node:async_hooks"
-import { FrameFlag, type FrameReader } from "../protocol/frame.ts"
+import { asBunhouseError } from "../protocol/errors.ts"
+import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
 import { slotOf } from "../protocol/slots.ts"
+import type { StreamEnd } from "../protocol/streams/sender.ts"
 import { type CallFacts, RunningCall } from "./call-context.ts"
+import { CallStreams, replyStreamEnd } from "./call-streams.ts"
 import {
   argumentsOf,
   isThenable,
   type LoadedFunction,
+  replyFailure,
   replyThrown,
   replyValue,
   type ReplySink,
@@ -40,6 +44,31 @@ export class Loop {
     const call = new RunningCall(this.#facts, fn.name, id, serial, timeoutMs)
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
+    if (flags & (FrameFlag.stream | FrameFlag.streamedArguments)) {
+      return this.#runWithStreams(fn, call, flags, args)
+    }
+    this.#run(fn, call, flags, args)
+  }
+
+  /** Of a call that streams: more credit, or items of an argument. Legal for a call that has ended, or was never here. */
+  flow(frame: FrameReader): void {
+    const call = this.#running[slotOf(frame.id)]
+    if (call?.id !== frame.id) return
+    if (frame.type === FrameType.credit) call.streams?.credit(frame)
+    else call.streams?.items(frame)
+  }
+
+  /** Legal for a call that has ended, or was never here. */
+  cancel(id: number): void {
+    const call = this.#running[slotOf(id)]
+    if (call?.id === id) call.cancel()
+  }
+
+  cancelAll(): void {
+    for (const call of this.#running) call?.cancel()
+  }
+
+  #run(fn: LoadedFunction, call: RunningCall, flags: number, args: unknown[]): void {
     let result: unknown
     try {
       result = this.#storage.run(call, fn.call, ...args)
@@ -58,14 +87,24 @@ export class Loop {
     this.#returned(call, flags, result)
   }
 
-  /** Legal for a call that has ended, or was never here. */
-  cancel(id: number): void {
-    const call = this.#running[slotOf(id)]
-    if (call?.id === id) call.cancel()
-  }
-
-  cancelAll(): void {
-    for (const call of this.#running) call?.cancel()
+  #runWithStreams(fn: LoadedFunction, call: RunningCall, flags: number, args: unknown[]): void {
+    const sink = this.#sink
+    const { id } = call
+    let streams: CallStreams
+    try {
+      const ended = (end: StreamEnd) => {
+        this.#ended(call)
+        replyStreamEnd(sink, id, flags, end)
+      }
+      streams = new CallStreams({ sink, id, flags, ended }, args)
+    } catch (error) {
+      this.#ended(call)
+      return replyFailure(sink, id, asBunhouseError(error, "reading the arguments"))
+    }
+    call.streams = streams
+    if (!(flags & FrameFlag.stream)) return this.#run(fn, call, flags & FrameFlag.json, args)
+    // The body of a generator runs when it is asked for an item: all of that within the context of the call.
+    this.#storage.run(call, () => streams.call(() => fn.call(...args)))
   }
 
   #returned(call: RunningCall, flags: number, value: unknown): void {
@@ -83,5 +122,6 @@ export class Loop {
     call.end()
     const slot = slotOf(call.id)
     if (this.#running[slot] === call) this.#running[slot] = undefined
+    call.streams?.close("has ended")
   }
 }

@@ -7,6 +7,8 @@ export const FrameType = {
   error: 5,
   cancel: 6,
   log: 7,
+  items: 8,
+  credit: 9,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
@@ -15,10 +17,16 @@ export const FrameFlag = {
   json: 1,
   /** reply, error: a sync function handed out a promise, which its thread awaited. */
   promised: 2,
-  /** error: the function threw; without it the platform failed. */
+  /** error: the function threw; without it the platform failed. items, with `last`: the item is what the source threw. */
   thrown: 4,
   /** error, from an env process: the instance that was called is gone, and no call can reach it any more. */
   gone: 8,
+  /** call: the caller takes the result as a stream. */
+  stream: 16,
+  /** call: some arguments are streams; which ones, says a list behind the last argument. */
+  streamedArguments: 32,
+  /** items: the one item is what the source returned, and the stream ends. credit: no more items are wanted. */
+  last: 64,
   /** call: the caller wants what the function prints. */
   logs: 128,
 } as const

@@ -36,11 +36,11 @@ interface FrameHeader {
   readonly flags: number
   /** Names the call on this hop. A forwarder replaces it by its own. */
   readonly id: number
-  /** call, bind: number that stands for env and function on this hop. */
+  /** call, bind: number that stands for env and function on this hop. items: the stream. credit: items granted. */
   readonly target: number
-  /** call: time left until the deadline, 0 for none. */
+  /** call: time left until the deadline, 0 for none. items: how many. credit: bytes granted. */
   readonly timeoutMs: number
-  /** Number that the daemon gave the call; with the daemon's boot id it is the public call id. */
+  /** Number that the daemon gave the call; with the daemon's boot id it is the public call id. credit: the stream. */
   readonly serial: number
 }
 

@@ -5,7 +5,7 @@ import { checkLength, type Member, readMembers } from "./members.ts"
 import { checkName } from "./names.ts"
 
 /** The kind of a function decides how it is called by default. */
-const FUNCTION_KINDS = ["async", "sync"] as const
+export const FUNCTION_KINDS = ["async", "sync", "asyncGenerator", "syncGenerator"] as const
 export type FunctionKind = (typeof FUNCTION_KINDS)[number]
 
 const SENT_KINDS = [...FUNCTION_KINDS, "class"] as const
@@ -124,6 +124,8 @@ function readExport(input: unknown): ModuleExport {
   switch (kind) {
     case "async":
     case "sync":
+    case "asyncGenerator":
+    case "syncGenerator":
       return { name, kind, run: fields.oneOf("run", PLACES) }
     case "class": {
       const members = readMembers(fields.list("members"))

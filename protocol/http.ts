@@ -5,6 +5,10 @@ export const FRAMES_TYPE = "application/vnd.bunhouse.frames"
 /** Media type of one encoded payload, outside of a frame. */
 export const PAYLOAD_TYPE = "application/msgpack"
 export const JSON_TYPE = "application/json"
+/** A stream as one line of JSON for each item, and one for the end. */
+export const LINES_TYPE = "application/x-ndjson"
+/** A stream as server-sent events. */
+export const EVENTS_TYPE = "text/event-stream"
 
 /** Media type of a shipped folder. */
 export const FILES_TYPE = "application/vnd.bunhouse.files"
@@ -24,8 +28,12 @@ export const paths = {
   /** 200 when calls are accepted, 503 with the reason otherwise. */
   ready: "/ready",
   connect: "/v1/connect",
-  /** One batch with one call in, one batch with its reply out; what a blocking call uses. */
+  /** One batch with one call in, one batch with its reply, or the first items, out; what a blocking call uses. */
   frames: "/v1/frames",
+  /** The next chunk of a stream that `frames` began, as one batch. */
+  streamNext: (stream: string) => `/v1/streams/${stream}/next`,
+  /** Nobody wants more of it. */
+  streamRelease: (stream: string) => `/v1/streams/${stream}/release`,
   status: "/v1/status",
   shutdown: "/v1/shutdown",
   envs: "/v1/envs",

@@ -124,6 +124,28 @@ export const BODY_BYTES_MAX = 16 * MIB
 /** Bytes a slow caller may leave unread before its connection is closed. */
 export const UNREAD_BYTES_MAX = 64 * MIB
 
+/** What a stream may send before its reader has taken any of it: items (an option), and bytes of items beside one. */
+export const STREAM_WINDOW_ITEMS_DEFAULT = 16_384
+export const STREAM_WINDOW_ITEMS_MAX = 1 << 20
+export const STREAM_WINDOW_BYTES = 4 * MIB
+
+/** Items of a stream leave together once there are so many, or so many bytes, or at the end of the tick. */
+export const STREAM_BATCH_ITEMS = 4_096
+export const STREAM_BATCH_BYTES = 64 * KIB
+
+/** For so long generators that never wait may keep an event loop from everything else. */
+export const STREAM_SLICE_MS = 2
+
+/** Time that a generator on a thread gets to end when nobody wants more of it, before its thread is ended. */
+export const THREAD_STREAM_GRACE_MS = 1_000
+
+/** Streams among the arguments of one call. */
+export const STREAMED_ARGUMENTS_MAX = 64
+
+/** Streams that are fetched chunk by chunk over HTTP: how many at a time, and how long one waits for its reader. */
+export const STREAM_SESSIONS_MAX = 4_096
+export const STREAM_SESSION_IDLE_MS = 5 * 60_000
+
 /** Time the daemon gives running calls when it is told to stop. */
 export const DRAIN_MS_MAX = 10_000
 
@@ -241,6 +263,10 @@ assertRelation(
   INSTALL_TIMEOUT_MS + SETUP_TIMEOUT_MS + ENV_START_TIMEOUT_MS + 2 * DEPLOY_TIMEOUT_MS_DEFAULT <
     ENV_CHANGE_TIMEOUT_MS,
   "a client to wait for an env that is installed and set up",
+)
+assertRelation(
+  STREAM_WINDOW_BYTES + PAYLOAD_BYTES_MAX + STREAM_WINDOW_ITEMS_MAX * 4 < BODY_BYTES_MAX,
+  "a whole window of a stream, and the item that overdraws it, to fit one HTTP body",
 )
 assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed one whole message")
 assertRelation(

@@ -10,10 +10,11 @@ import { MEMBERS_MAX } from "./limits.ts"
  */
 
 const MEMBER_KINDS = ["async", "sync", "asyncGenerator", "syncGenerator"] as const
-/** Generators are listed so that calling one can be refused by name. */
+/** Generators of instances are listed so that calling one can be refused by name. */
 export type MemberKind = (typeof MEMBER_KINDS)[number]
 
-export function isGeneratorKind(kind: MemberKind): boolean {
+/** Whether the result is a stream of items. */
+export function isGeneratorKind(kind: string): boolean {
   return kind === "asyncGenerator" || kind === "syncGenerator"
 }
 

@@ -11,6 +11,7 @@ import { fairness, openLoopRate } from "./rate.ts"
 import { sequential } from "./sequential.ts"
 import { sleeps } from "./sleeps.ts"
 import { coldStart, deploys, idleMemory, restart } from "./start.ts"
+import { streams } from "./streams.ts"
 import { threads } from "./threads.ts"
 
 /** What is measured, and what it is held against, all in one run. */
@@ -64,6 +65,7 @@ export function allScenarios(stage: Stage): Scenario[] {
     sleeps(stage),
     isolation(stage),
     payloads(stage),
+    streams(stage),
     idleMemory(stage),
     restart(stage),
     growth(stage),

@@ -1,4 +1,5 @@
 import type { FrameReader } from "../../protocol/frame.ts"
+import type { Credit } from "../../protocol/streams/credit.ts"
 import type { Names, Outcome } from "../outcome.ts"
 
 /** A way to make a call that blocks the thread it is made on. Both ways have the same results, errors and deadlines. */
@@ -7,6 +8,8 @@ export interface BlockingCaller {
    * Returns when the call has ended. A platform failure is an outcome, like an error of the function.
    */
   call(call: BlockingCall, logged: Logged): Outcome
+  /** Begins a call of a generator function. Nothing is sent before the first chunk is asked for. */
+  stream(call: BlockingCall, window: Credit): BlockingStream
   close(): void
 }
 
@@ -23,3 +26,17 @@ export interface BlockingCall {
 
 /** Is told of each log frame, before the outcome is returned. */
 export type Logged = (frame: FrameReader, bootId: string) => void
+
+/** The items of a generator, fetched in chunks of what is there. */
+export interface BlockingStream {
+  /** Blocks until there is an item, or the end. Not to be asked again after the end. */
+  next(): Chunk
+  /** Nobody wants more. Legal at any time. */
+  release(): void
+}
+
+export interface Chunk {
+  /** Payloads of items frames. */
+  readonly items: readonly Uint8Array[]
+  readonly end: Outcome | undefined
+}

@@ -4,9 +4,11 @@ import { FrameReader, FrameType } from "../../protocol/frame.ts"
 import { callIdOf } from "../../protocol/hello.ts"
 import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
+import type { Credit } from "../../protocol/streams/credit.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
-import type { BlockingCall, BlockingCaller, Logged } from "./blocking-caller.ts"
+import type { BlockingCall, BlockingCaller, BlockingStream, Logged } from "./blocking-caller.ts"
+import { ResidentStream } from "./resident-stream.ts"
 
 /**
  * Blocking calls by a resident thread: it keeps a connection of its own, this thread waits on shared memory until the
@@ -28,32 +30,50 @@ export class ResidentCaller implements BlockingCaller {
   call(call: BlockingCall, logged: Logged): Outcome {
     const { names, timeoutMs } = call
     try {
-      const thread = (this.#thread ??= startThread())
-      const number = ++this.#lastCall
-      const request: ResidentRequest = {
-        number,
-        call,
-        address: this.#address(),
-      }
-      Atomics.store(thread.state, ANSWERED, 0)
-      thread.port.postMessage(request)
-      const answer = this.#await(thread, number, timeoutMs)
-      if (answer === undefined) throw tooLate(names)
-      if (answer.kind === "failed") throw fromErrorRecord(answer.error)
+      const address = this.#address()
+      const { batch, bootId } = this.#ask(names, timeoutMs, { kind: "call", call, address })
       const frame = new FrameReader()
-      frame.open(answer.batch)
-      while (frame.next() && frame.type === FrameType.log) logged(frame, answer.bootId)
+      frame.open(batch)
+      while (frame.next() && frame.type === FrameType.log) logged(frame, bootId)
       const { serial } = frame
-      return readOutcome(frame, names, () => callIdOf(answer.bootId, serial))
+      return readOutcome(frame, names, () => callIdOf(bootId, serial))
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
       return { kind: "threw", thrown, wasPromise: false }
     }
   }
 
+  stream(call: BlockingCall, window: Credit): BlockingStream {
+    const { names, timeoutMs } = call
+    return new ResidentStream(names, timeoutMs, {
+      open: () => {
+        return this.#ask(names, timeoutMs, {
+          kind: "stream",
+          call,
+          window,
+          address: this.#address(),
+        })
+      },
+      next: (stream, leftMs) => this.#ask(names, leftMs, { kind: "next", stream }),
+      release: (stream) => this.#thread?.port.postMessage({ kind: "release", stream, number: 0 }),
+    })
+  }
+
   close(): void {
     void this.#thread?.worker.terminate()
     this.#thread = undefined
+  }
+
+  /** Throws what has failed. */
+  #ask(names: Names, timeoutMs: number, question: Question): Batch {
+    const thread = (this.#thread ??= startThread())
+    const number = ++this.#lastCall
+    Atomics.store(thread.state, ANSWERED, 0)
+    thread.port.postMessage({ ...question, number })
+    const answer = this.#await(thread, number, timeoutMs)
+    if (answer === undefined) throw tooLate(names)
+    if (answer.kind === "failed") throw fromErrorRecord(answer.error)
+    return answer
   }
 
   #await(thread: Thread, number: number, timeoutMs: number): ResidentAnswer | undefined {
@@ -87,21 +107,31 @@ export class ResidentCaller implements BlockingCaller {
 }
 
 /** What the thread is asked. */
-export interface ResidentRequest {
-  readonly number: number
-  readonly call: BlockingCall
-  readonly address: Address
-}
+export type ResidentRequest = Question & { readonly number: number }
 
-/** What the thread answers: log frames and the reply as a batch, or the record of a platform error. */
-export type ResidentAnswer =
+type Question =
+  | { readonly kind: "call"; readonly call: BlockingCall; readonly address: Address }
   | {
-      readonly kind: "replied"
-      readonly number: number
-      readonly batch: Uint8Array
-      readonly bootId: string
+      readonly kind: "stream"
+      readonly call: BlockingCall
+      readonly window: Credit
+      readonly address: Address
     }
-  | { readonly kind: "failed"; readonly number: number; readonly error: unknown }
+  /** The next chunk of the stream that the question of this number began. */
+  | { readonly kind: "next"; readonly stream: number }
+  /** Is not answered. */
+  | { readonly kind: "release"; readonly stream: number }
+
+/** What the thread answers: log frames and the reply, or a chunk of a stream, or the record of a platform error. */
+export type ResidentAnswer =
+  Batch | { readonly kind: "failed"; readonly number: number; readonly error: unknown }
+
+export interface Batch {
+  readonly kind: "replied"
+  readonly number: number
+  readonly batch: Uint8Array
+  readonly bootId: string
+}
 
 /** First message to the thread. */
 export interface ResidentStart {

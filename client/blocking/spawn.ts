@@ -1,27 +1,15 @@
-import {
-  asBunhouseError,
-  BunhouseError,
-  type ErrorCode,
-  fromErrorRecord,
-  type Ran,
-} from "../../protocol/errors.ts"
+import { asBunhouseError } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
-import { FRAMES_TYPE, paths } from "../../protocol/http.ts"
-import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
-import { sourcePath } from "../../protocol/root.ts"
+import { paths } from "../../protocol/http.ts"
+import { type Credit, RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
-import { type Address, noDaemon } from "../settings.ts"
-import type { BlockingCall, BlockingCaller, Logged } from "./blocking-caller.ts"
+import type { Address } from "../settings.ts"
+import type { BlockingCall, BlockingCaller, BlockingStream, Logged } from "./blocking-caller.ts"
+import { exchange, failure } from "./exchange.ts"
+import { SpawnStream } from "./spawn-stream.ts"
 
-/**
- * Blocking calls by `Bun.spawnSync`: a program makes the one HTTP call, this process waits for it to end.
- *
- * Invariants:
- * B1. No shell, and no secret in an argument or an environment variable: everything goes through stdin.
- * B2. It returns by the deadline plus DEADLINE_GRACE_MS, whatever the program, the daemon or the network do.
- * B3. Nothing of the caller's folder (bunfig, .env, preloads) takes part in the program's start.
- */
+/** Blocking calls by `Bun.spawnSync`: a program makes the one HTTP call, this process waits for it to end. */
 export class SpawnCaller implements BlockingCaller {
   readonly #address: () => Address
 
@@ -32,7 +20,8 @@ export class SpawnCaller implements BlockingCaller {
   call(call: BlockingCall, logged: Logged): Outcome {
     const { names, timeoutMs } = call
     try {
-      const answer = this.#exchange(names, requestBatch(call), timeoutMs)
+      const batch = requestBatch(call)
+      const answer = exchange(this.#address(), paths.frames, names, batch, timeoutMs)
       return readAnswer(names, answer, logged)
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
@@ -40,33 +29,12 @@ export class SpawnCaller implements BlockingCaller {
     }
   }
 
-  close(): void {
-    // Nothing is kept between calls.
+  stream(call: BlockingCall, window: Credit): BlockingStream {
+    return new SpawnStream(this.#address, call, requestBatch(call, window))
   }
 
-  #exchange(names: Names, body: Uint8Array, timeoutMs: number): Buffer {
-    const { url, token } = this.#address()
-    const input = inputOf({ url: `${url}${paths.frames}`, token, type: FRAMES_TYPE }, body)
-    const result = run(names, input, timeoutMs)
-    if (result.exitedDueToTimeout) {
-      throw failure(
-        names,
-        "DEADLINE_EXCEEDED",
-        "maybe",
-        "the deadline passed, and the daemon did not answer",
-      )
-    }
-    if (result.exitCode === 0) return result.stdout
-    if (result.exitCode === 10) throw refusalIn(url, result.stdout)
-    if (result.exitCode === 11) throw unreachable(names, url, result.stderr)
-    const end = result.signalCode ?? `exit code ${result.exitCode}`
-    const detail = result.stderr.toString().slice(0, 500)
-    throw failure(
-      names,
-      "DAEMON_LOST",
-      "maybe",
-      `the program that makes the call ended (${String(end)}) ${detail}`,
-    )
+  close(): void {
+    // Nothing is kept between calls.
   }
 }
 
@@ -86,71 +54,13 @@ function readAnswer(names: Names, answer: Buffer, logged: Logged): Outcome {
   }
 }
 
-function run(names: Names, input: Buffer, timeoutMs: number) {
-  try {
-    return Bun.spawnSync([process.execPath, ...FLAGS, PROGRAM], {
-      cwd: PROGRAM_FOLDER,
-      // Lets a compiled program act as `bun`.
-      env: { BUN_BE_BUN: "1" },
-      stdin: input,
-      stdout: "pipe",
-      stderr: "pipe",
-      maxBuffer: BODY_BYTES_MAX,
-      killSignal: "SIGKILL",
-      ...(timeoutMs > 0 && { timeout: timeoutMs + DEADLINE_GRACE_MS }),
-    })
-  } catch (cause) {
-    const reason = `the program that makes the call cannot be started (${String(cause)})`
-    throw failure(names, "UNAVAILABLE", "no", reason)
-  }
-}
-
-function requestBatch(call: BlockingCall): Uint8Array {
+function requestBatch(call: BlockingCall, window?: Credit): Uint8Array {
   const { names, payload, timeoutMs, extra } = call
-  const flags = call.wantsLogs ? FrameFlag.logs : 0
+  const logs = call.wantsLogs ? FrameFlag.logs : 0
   const writer = new FrameWriter()
+  const flags = logs | (window === undefined ? 0 : FrameFlag.stream)
   writer.write(FrameType.bind, 0, 0, 1, 0, 0, Buffer.from(JSON.stringify(names)))
   writer.write(FrameType.call, flags, 1, 1, timeoutMs, 0, payload, extra)
+  if (window !== undefined) writeCredit(writer, 1, RESULT_STREAM, window)
   return writer.take()
 }
-
-function inputOf(head: object, body: Uint8Array): Buffer {
-  const headBytes = Buffer.from(JSON.stringify(head))
-  const length = Buffer.alloc(4)
-  length.writeUInt32LE(headBytes.length)
-  return Buffer.concat([length, headBytes, body])
-}
-
-function refusalIn(url: string, body: Buffer): BunhouseError {
-  try {
-    const answer: unknown = JSON.parse(body.toString())
-    if (typeof answer === "object" && answer !== null && "error" in answer) {
-      return fromErrorRecord(answer.error)
-    }
-  } catch {
-    // Not JSON, so not from a daemon.
-  }
-  return new BunhouseError("UNAVAILABLE", `whoever listens at ${url} is no bunhouse daemon`)
-}
-
-/** Nobody answered. Only where there was no connection it is certain that nothing ran. */
-function unreachable(names: Names, url: string, stderr: Buffer): BunhouseError {
-  const text = stderr.toString()
-  if (NOT_CONNECTED.test(text)) return noDaemon(url, new Error(text))
-  return failure(
-    names,
-    "DAEMON_LOST",
-    "maybe",
-    `the connection to the daemon was lost during the call (${text.slice(0, 300)})`,
-  )
-}
-
-function failure(names: Names, code: ErrorCode, ran: Ran, reason: string): BunhouseError {
-  return new BunhouseError(code, `${names.env}/${names.function}: ${reason}`, { ran, ...names })
-}
-
-const NOT_CONNECTED =
-  /^\{"code":"(ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)"/
-const PROGRAM = sourcePath("client/blocking/program.js")
-const PROGRAM_FOLDER = sourcePath("client/blocking/")
-const FLAGS = ["--no-install", "--no-env-file"]

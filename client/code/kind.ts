@@ -25,10 +25,12 @@ export function isClass(value: unknown): value is AnyClass {
   return /^class(?![\p{ID_Continue}$\u200c\u200d])/u.test(text) && Object.hasOwn(value, "prototype")
 }
 
-/** "async" for async functions, else "sync". Throws FUNCTION_NOT_SENDABLE for what cannot be sent at all. */
+/** Async or sync, generator or not. Throws FUNCTION_NOT_SENDABLE for what cannot be sent at all. */
 export function kindOf(f: unknown): FunctionKind {
   checkSendable(f)
-  return readWords(textOf(f)).isAsync ? "async" : "sync"
+  const { isAsync, isGenerator } = readWords(textOf(f))
+  if (isGenerator) return isAsync ? "asyncGenerator" : "syncGenerator"
+  return isAsync ? "async" : "sync"
 }
 
 /** Throws FUNCTION_NOT_SENDABLE unless `f` is a function whose own code can be read. */
@@ -61,8 +63,10 @@ export function ownName(f: object): string {
 /** The text of a function, whatever it or its prototype chain call `toString`. */
 export function textOf(f: AnyFunction | AnyClass): string {
   const text = Reflect.apply(toText, f, [])
-  // Of `async async(x) { … }`, a method, Bun forgets the first word.
-  return isMethodCalledAsync(text) && types.isAsyncFunction(f) ? `async ${text}` : text
+  // Of `async async(x) { … }` and `async *async(x) { … }`, methods, Bun forgets what stands before the name.
+  if (!isMethodCalledAsync(text)) return text
+  if (types.isGeneratorFunction(f)) return `async *${text}`
+  return types.isAsyncFunction(f) ? `async ${text}` : text
 }
 
 // Taken at load: a program may replace the method later.
@@ -72,9 +76,6 @@ const toText = Function.prototype.toString
 function whyNotSendable(f: unknown): string | undefined {
   if (typeof f !== "function") return "expected a function"
   if (types.isProxy(f)) return "it is a Proxy, whose code cannot be read; send the function itself"
-  if (types.isGeneratorFunction(f)) {
-    return "generator functions cannot be sent yet; return an array, or send a function that does one step"
-  }
   const text: string = Reflect.apply(toText, f, [])
   if (isNative(text)) return whyNotNative(ownName(f))
   if (isClass(f)) {

@@ -6,6 +6,7 @@ export interface Shape {
   /** The text of the function. */
   readonly code: string
   readonly isAsync: boolean
+  readonly isGenerator: boolean
   /** An expression with a name of its own, an expression without one, or a method of an object literal. */
   readonly form: "named" | "unnamed" | "method"
   /** With methods: the offset in `code` of the bracket that opens the parameters, right after the name. */
@@ -16,12 +17,12 @@ export interface Shape {
 export function shapeOf(f: AnyFunction): Shape {
   checkSendable(f)
   const code = textOf(f)
-  const { isAsync, form, parameters } = readWords(code)
+  const { form, parameters, ...is } = readWords(code)
   switch (form) {
     case "named":
     case "unnamed":
     case "method":
-      return { code, isAsync, form, parameters }
+      return { code, ...is, form, parameters }
     case "getter":
     case "setter":
       throw refusal(f, `it is a ${form}; ${SEND_ARROW}`)

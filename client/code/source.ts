@@ -20,13 +20,13 @@ import { shapeOf } from "./shape.ts"
  */
 export function moduleOf(value: AnyFunction | AnyClass, prelude = ""): string {
   if (isClass(value)) return `${prelude}export default (${textOf(value)}\n)\n`
-  const { form, code, parameters, isAsync } = shapeOf(value)
+  const { form, code, parameters, isAsync, isGenerator } = shapeOf(value)
   const before = prelude + (code.includes("__name(") ? NAME_HELPER : "")
   // The line end keeps a comment at the end of the text apart.
   if (form === "named") return `${before}export default (${code}\n)\n`
   // A property gives its name to a function without one; computed, so that `__proto__` is a name like any other (C1).
   const key = `[${JSON.stringify(ownName(value))}]`
-  const start = isAsync ? "async " : ""
+  const start = `${isAsync ? "async " : ""}${isGenerator ? "*" : ""}`
   const property = form === "method" ? `${start}${key}${code.slice(parameters)}` : `${key}: ${code}`
   return `${before}export default ({ ${property}\n})${key}\n`
 }

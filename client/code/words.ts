@@ -7,32 +7,34 @@
  */
 export interface Words {
   readonly isAsync: boolean
+  readonly isGenerator: boolean
   /** "named" is an expression that brings its own name along: `function resize() {}`. */
   readonly form: "named" | "unnamed" | "method" | "getter" | "setter" | "private method" | "unknown"
   /** With methods: the offset of the bracket that opens the parameters, right after the name. */
   readonly parameters: number
 }
 
-/** `code` is the text of a function that is neither a class nor a generator. */
+/** `code` is the text of a function that is no class. */
 export function readWords(code: string): Words {
   const start = after(ASYNC, code, 0)
   const at = isOnlyName(code, start) ? 0 : start
   const isAsync = at > 0
-  const name = after(FUNCTION, code, at)
-  if (name > at) {
-    const form = after(NAME, code, name) > name ? "named" : "unnamed"
-    return { isAsync, form, parameters: 0 }
+  const keyword = after(FUNCTION, code, at)
+  const key = after(STAR, code, keyword)
+  const is = { isAsync, isGenerator: key > keyword }
+  if (keyword > at) {
+    return { ...is, form: after(NAME, code, key) > key ? "named" : "unnamed", parameters: 0 }
   }
   if (code[at] === "(" || after(ARROW, code, at) > at)
-    return { isAsync, form: "unnamed", parameters: 0 }
-  if (code[at] === "#") return { isAsync, form: "private method", parameters: 0 }
+    return { ...is, form: "unnamed", parameters: 0 }
+  if (code[key] === "#") return { ...is, form: "private method", parameters: 0 }
   const accessor = after(ACCESSOR, code, at)
   if (!isAsync && accessor > at) {
-    return { isAsync, form: code.startsWith("get") ? "getter" : "setter", parameters: 0 }
+    return { ...is, form: code.startsWith("get") ? "getter" : "setter", parameters: 0 }
   }
-  const nameEnd = code[at] === "[" ? bracketEnd(code, at) : after(KEY, code, at)
-  const parameters = after(BETWEEN, code, nameEnd ?? at)
-  return { isAsync, form: code[parameters] === "(" ? "method" : "unknown", parameters }
+  const nameEnd = code[key] === "[" ? bracketEnd(code, key) : after(KEY, code, key)
+  const parameters = after(BETWEEN, code, nameEnd ?? key)
+  return { ...is, form: code[parameters] === "(" ? "method" : "unknown", parameters }
 }
 
 /** True for `async(x) { … }`, where the word is the name of a method. */
@@ -55,6 +57,7 @@ const WORD_ENDS = String.raw`(?![\p{ID_Continue}$\u200c\u200d])`
 const BETWEEN = new RegExp(GAP, "uy")
 const ASYNC = new RegExp(`async${WORD_ENDS}${GAP}`, "uy")
 const FUNCTION = new RegExp(`function${WORD_ENDS}${GAP}`, "uy")
+const STAR = new RegExp(String.raw`\*${GAP}`, "uy")
 const NAME = new RegExp(WORD, "uy")
 const ARROW = new RegExp(`${WORD}${GAP}=>`, "uy")
 const ACCESSOR = new RegExp(String.raw`[gs]et${WORD_ENDS}${GAP}[^\s(/]`, "uy")

@@ -5,11 +5,18 @@ import {
   decodeErrorRecord,
   type Ran,
 } from "../../protocol/errors.ts"
-import { CONNECTION_ID, FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
+import {
+  CONNECTION_ID,
+  FrameFlag,
+  FrameReader,
+  FrameType,
+  type FrameWriter,
+} from "../../protocol/frame.ts"
 import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import { SlotTable } from "../../protocol/slots.ts"
+import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
 import type { Address } from "../settings.ts"
 import { Dialer } from "./dialer.ts"
 import { type OutgoingCall, PendingCall } from "./pending.ts"
@@ -58,10 +65,15 @@ export class Connection {
     return this.#bootId
   }
 
-  call(call: OutgoingCall): void {
-    if (call.signal?.aborted) return call.failed(cancelled(call, "no", call.signal.reason))
+  /** Returns undefined when the call has failed already. */
+  call(call: OutgoingCall): PendingCall | undefined {
+    if (call.signal?.aborted) {
+      call.failed(cancelled(call, "no", call.signal.reason))
+      return undefined
+    }
     if (this.#pending.isFull) {
-      return call.failed(failure(call, "OVERLOADED", "no", "too many calls are in flight"))
+      call.failed(failure(call, "OVERLOADED", "no", "too many calls are in flight"))
+      return undefined
     }
     const pending = new PendingCall(call)
     pending.id = this.#pending.open(pending)
@@ -71,6 +83,18 @@ export class Connection {
     if (call.signal !== undefined) this.#listen(pending, call.signal)
     if (this.#socket === undefined) void this.#open()
     else this.#send(pending)
+    return pending
+  }
+
+  /** The writer for one frame about a call, under `pending.id`; undefined when nobody would hear of it. */
+  about(pending: PendingCall, bytes: number): FrameWriter | undefined {
+    const isOpen = pending.wasSent && this.#pending.get(pending.id) === pending
+    return isOpen ? this.#outbox.open(bytes) : undefined
+  }
+
+  /** Nobody waits for the call any more. Legal for a call that has ended. */
+  abandon(pending: PendingCall): void {
+    if (this.#pending.get(pending.id) === pending) this.#giveUp(pending)
   }
 
   /** This function is not called any more: its number is given to another one. */
@@ -98,12 +122,14 @@ export class Connection {
       pending.dueAt === Number.POSITIVE_INFINITY
         ? 0
         : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
-    const { payload, extra } = call
-    const flags = call.logged === undefined ? 0 : FrameFlag.logs
+    const { payload, extra, flow } = call
+    const flags = (flow?.flags ?? 0) | (call.logged === undefined ? 0 : FrameFlag.logs)
     this.#outbox
       .open(payload.length + extra.length)
       .write(FrameType.call, flags, pending.id, target, left, 0, payload, extra)
     pending.wasSent = true
+    if (flow?.window === undefined) return
+    writeCredit(this.#outbox.open(0), pending.id, RESULT_STREAM, flow.window)
   }
 
   #targetOf(call: OutgoingCall): number {
@@ -159,11 +185,15 @@ export class Connection {
     }
   }
 
+  /** The end of a call, or a part of its streams. */
   #reply(frame: FrameReader): void {
     const pending = this.#pending.get(frame.id)
     if (pending === undefined) return
+    const { type, serial } = frame
+    if (type === FrameType.items || type === FrameType.credit) {
+      return pending.call.flow?.received(frame)
+    }
     this.#settle(pending)
-    const { serial } = frame
     pending.call.replied(frame, () => callIdOf(this.#bootId, serial))
   }
 

@@ -1,6 +1,7 @@
 import type { Timed } from "../../protocol/deadlines.ts"
 import type { BunhouseError } from "../../protocol/errors.ts"
 import type { FrameReader } from "../../protocol/frame.ts"
+import type { Credit } from "../../protocol/streams/credit.ts"
 
 /** What a call needs to be sent. */
 export interface OutgoingCall {
@@ -14,9 +15,21 @@ export interface OutgoingCall {
   readonly signal: AbortSignal | undefined
   /** Whoever is told what the function prints; the frame is valid during the call only. */
   readonly logged: ((frame: FrameReader) => void) | undefined
+  /** Of a call whose result or arguments are streams. */
+  readonly flow?: CallFlow
   /** The reply or error frame; valid during the call only. `callId` is the public one. */
   readonly replied: (frame: FrameReader, callId: () => string) => void
   readonly failed: (error: BunhouseError) => void
+}
+
+/** What a call needs beside, to stream. */
+interface CallFlow {
+  /** For the call frame. */
+  readonly flags: number
+  /** Granted together with the call, of its result. */
+  readonly window: Credit | undefined
+  /** The items or credit frame; valid during the call only. */
+  readonly received: (frame: FrameReader) => void
 }
 
 /** A call between `Connection.call` and its one end. */

@@ -31,6 +31,7 @@ export class InstanceThread {
       onLog: ({ bytes, start, end }) => {
         parts.sink.open(end - start).append(bytes.subarray(start, end))
       },
+      onStream: () => {}, // nothing of an instance is called as a stream
       // What the thread hands back it has not begun with.
       onEnd: (back) => this.#ended("its thread ended", back.length > 0 ? "no" : "maybe"),
     })

@@ -30,7 +30,10 @@ export function moduleShell(name: string, module: object): (...args: unknown[]) 
 function describeExport(name: string, value: unknown): ModuleExport {
   if (typeof value !== "function") return { name, kind: "value" }
   if (types.isGeneratorFunction(value)) {
-    return { name, kind: "refused", reason: "it is a generator, which cannot be called from afar" }
+    // An async generator is an async function to the engine as well.
+    return types.isAsyncFunction(value)
+      ? { name, kind: "asyncGenerator", run: "loop" }
+      : { name, kind: "syncGenerator", run: "thread" }
   }
   if (!isConcreteClass(value)) {
     return types.isAsyncFunction(value)

@@ -264,7 +264,10 @@ export class Crew {
   }
 }
 
-export interface CrewOptions extends Pick<PoolThreadParts, "facts" | "sourceOf" | "onLog"> {
+export interface CrewOptions extends Pick<
+  PoolThreadParts,
+  "facts" | "sourceOf" | "onLog" | "onStream"
+> {
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number

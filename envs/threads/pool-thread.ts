@@ -1,6 +1,6 @@
 import type { LoadedAs } from "../../protocol/env-control.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import { type FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { programPath } from "../../protocol/root.ts"
 import type { CallFacts } from "../call-context.ts"
 import { Channel, channelEnds } from "./channel.ts"
@@ -37,9 +37,12 @@ export class PoolThread {
   steps = 0
   readonly #worker: Worker
   readonly #channel: Channel
+  /** To the thread's side of streams (thread-streams.ts). */
+  readonly #streams: MessagePort
   readonly #parts: PoolThreadParts
   readonly #loaded = new Set<number>()
   readonly #writer = new FrameWriter()
+  readonly #streamFrame = new FrameReader()
   #posted: Posted[] = []
   #state: "starting" | "ready" | "ending" | "ended" = "starting"
   #threadNumber = 0
@@ -54,8 +57,12 @@ export class PoolThread {
       this.#endReason ??= lost(`crashed during the call: ${message}`)
     })
     this.#worker.addEventListener("close", ({ code }) => this.#ended(code))
-    const start: ThreadStart = { facts: parts.facts, end: its }
-    this.#worker.postMessage(start, [its.port])
+    const { port1: streams, port2: itsStreams } = new MessageChannel()
+    this.#streams = streams
+    streams.addEventListener("message", ({ data }) => this.#readStream(data))
+    streams.start()
+    const start: ThreadStart = { facts: parts.facts, end: its, streams: itsStreams }
+    this.#worker.postMessage(start, [its.port, itsStreams])
     this.#channel.sleep()
   }
 
@@ -195,12 +202,20 @@ export class PoolThread {
     task.answered(frame)
   }
 
+  #readStream(data: unknown): void {
+    if (!(data instanceof Uint8Array)) return
+    const frame = this.#streamFrame
+    frame.open(data)
+    while (frame.next()) this.#parts.onStream(frame, this.#streams)
+  }
+
   #ended(code: number): void {
     if (this.#state === "ended") return
     this.#state = "ended"
     this.#takeAnswers()
     const back = this.takeBack()
     this.#channel.close()
+    this.#streams.close()
     const rest = this.#posted
     this.#posted = []
     const reason = this.#endReason ?? lost(`ended during the call (exit code ${code})`)
@@ -228,6 +243,8 @@ export interface PoolThreadParts {
   readonly sourceOf: (target: number) => FunctionSource | undefined
   /** The call that runs has printed something; `frame` is valid during the call only. */
   readonly onLog: (frame: FrameReader) => void
+  /** What the thread says of a stream; `port` is for what is said to it. */
+  readonly onStream: (frame: FrameReader, port: MessagePort) => void
   /** It is ready now, or has answered tasks. */
   readonly onProgress: () => void
   /** It is gone; `back` are the tasks that it never began with. */

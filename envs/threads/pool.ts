@@ -1,11 +1,12 @@
 import { BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
-import { type FrameReader, FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { CallFacts } from "../call-context.ts"
 import { loadTooSlow } from "../load-function.ts"
 import { replyFailure, type ReplySink } from "../run-call.ts"
 import { alone } from "./channel.ts"
 import { Crew } from "./crew.ts"
 import type { FunctionSource, ThreadTask } from "./pool-thread.ts"
+import { StreamTask } from "./stream-task.ts"
 
 /**
  * The sync functions of an env process: loads them, runs their calls on threads, and answers. crew.ts says on which. The
@@ -15,6 +16,8 @@ export class ThreadPool {
   readonly #sink: ReplySink
   readonly #functions = new Map<number, FunctionSource>()
   readonly #crew: Crew
+  /** Calls of generators, by id. */
+  readonly #streams = new Map<number, StreamTask>()
 
   constructor({ sink, ...options }: ThreadPoolOptions) {
     this.#sink = sink
@@ -22,6 +25,7 @@ export class ThreadPool {
       ...options,
       sourceOf: (target) => this.#functions.get(target),
       onLog: ({ bytes, start, end }) => sink.open(end - start).append(bytes.subarray(start, end)),
+      onStream: (frame, port) => this.#streams.get(frame.id)?.said(frame, port),
     })
   }
 
@@ -60,6 +64,8 @@ export class ThreadPool {
 
   run(frame: FrameReader): void {
     const { id } = frame
+    if (frame.flags & FrameFlag.streamedArguments) return this.#refuseStreams(id)
+    if (frame.flags & FrameFlag.stream) return this.#stream(frame)
     this.#crew.submit({
       id,
       target: frame.target,
@@ -69,13 +75,41 @@ export class ThreadPool {
     })
   }
 
-  /** Ends the call: takes it out of the queue, or ends the thread that runs it. */
+  /** Credit for a stream. Legal for a call that has ended, or was never here. */
+  flow(frame: FrameReader): void {
+    if (frame.type === FrameType.credit) this.#streams.get(frame.id)?.grant(frame)
+  }
+
+  /** Ends the call: takes it out of the queue, asks its generator to end, or ends the thread that runs it. */
   cancel(id: number): void {
+    if (!this.#streams.get(id)?.askToEnd()) this.#stop(id)
+  }
+
+  #stop(id: number): void {
     this.#crew.stop((task) => task.batch !== undefined && task.id === id, cancelled())
   }
 
   cancelAll(): void {
     this.#crew.stop((task) => task.batch !== undefined, cancelled())
+  }
+
+  #stream(frame: FrameReader): void {
+    const { id } = frame
+    const task = new StreamTask(frame, alone(frame), {
+      sink: this.#sink,
+      stop: () => this.#stop(id),
+      onEnd: () => {
+        if (this.#streams.get(id) === task) this.#streams.delete(id)
+      },
+    })
+    this.#streams.set(id, task)
+    this.#crew.submit(task)
+  }
+
+  #refuseStreams(id: number): void {
+    const message = "a function that runs on a thread cannot take a stream as an argument"
+    const error = new BunhouseError("INVALID_ARGUMENT", message, { ran: "no" })
+    replyFailure(this.#sink, id, error)
   }
 }
 

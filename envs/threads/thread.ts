@@ -19,6 +19,7 @@ import {
 } from "../run-call.ts"
 import { ownThreadNumber } from "./processor-time.ts"
 import { Channel, type ChannelEnd } from "./channel.ts"
+import { ThreadStreams } from "./thread-streams.ts"
 
 /**
  * A thread of an env process: runs sync functions one after another. It speaks frames with the pool: `bind` loads a
@@ -37,6 +38,7 @@ declare const self: Worker
 export interface ThreadStart {
   readonly facts: CallFacts
   readonly end: ChannelEnd
+  readonly streams: MessagePort
 }
 
 const writer = new FrameWriter()
@@ -45,6 +47,7 @@ const functions = new Map<number, LoadedFunction | BunhouseError>()
 const sink = { open: () => writer }
 let facts: CallFacts
 let channel: Channel
+let streams: ThreadStreams
 let current: RunningCall | undefined
 /** A promise is awaited for the frame that was taken. */
 let isAwaiting = false
@@ -59,6 +62,7 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   self.removeEventListener("message", begin)
   facts = data.facts
   channel = new Channel(data.end, work)
+  streams = new ThreadStreams(data.streams)
   runInside("env thread", () => current)
   provideLibrary()
   captureOutput(output.take)
@@ -121,6 +125,7 @@ function run(call: FrameReader): Promise<void> | undefined {
   if (args === undefined) return undefined
   current = new RunningCall(facts, fn.name, id, serial, timeoutMs)
   current.wantsLogs = (flags & FrameFlag.logs) !== 0
+  if (flags & FrameFlag.stream) return stream(fn, current, flags, args)
   let result: unknown
   try {
     result = fn.call(...args)
@@ -132,6 +137,17 @@ function run(call: FrameReader): Promise<void> | undefined {
   if (isThenable(result)) return settle(result, id, flags | FrameFlag.promised)
   replyValue(sink, id, flags, result)
   return undefined
+}
+
+/** The stream answers its caller; what the channel is told is that the thread is free. */
+async function stream(
+  fn: LoadedFunction,
+  call: RunningCall,
+  flags: number,
+  args: unknown[],
+): Promise<void> {
+  await streams.run(fn, call, flags, args)
+  writer.write(FrameType.reply, 0, call.id, 0, 0, 0)
 }
 
 async function settle(result: PromiseLike<unknown>, id: number, flags: number): Promise<void> {

@@ -31,10 +31,19 @@ export function encodeArgs(args: readonly unknown[]): Uint8Array {
   return pack(PLAIN, args, "args")
 }
 
-/** Encodes one result or streamed item; a refusal says that the function ran. */
+/** Encodes one result; a refusal says that the function ran. */
 export function encodeResult(value: unknown): Uint8Array {
+  return encodeAfterRunning(value, "result")
+}
+
+/** Encodes one item of a stream; a refusal says that the function ran. */
+export function encodeItem(value: unknown): Uint8Array {
+  return encodeAfterRunning(value, "item")
+}
+
+function encodeAfterRunning(value: unknown, root: Root): Uint8Array {
   try {
-    return isPlainScalar(value) ? pack(PLAIN, value, "result") : encodeLowered(value, "result")
+    return isPlainScalar(value) ? pack(PLAIN, value, root) : encodeLowered(value, root)
   } catch (error) {
     throw afterRunning(error)
   }
@@ -98,6 +107,7 @@ function pack(encoding: number, value: unknown, root: Root): Uint8Array {
 const WHAT = {
   args: "the arguments take",
   result: "the result takes",
+  item: "an item of the stream takes",
   thrown: "the thrown value takes",
 } as const satisfies Record<Root, string>
 
@@ -112,7 +122,7 @@ function packed(value: unknown, root: Root): Buffer {
 }
 
 function afterRunning(error: unknown): BunhouseError {
-  const { code, message, path, cause } = asBunhouseError(error, "encoding the result")
+  const { code, message, path, cause } = asBunhouseError(error, "encoding a value")
   return new BunhouseError(code, message, {
     ran: "yes",
     cause,

@@ -1,6 +1,7 @@
 import type { Timed } from "../../protocol/deadlines.ts"
 import type { BunhouseError } from "../../protocol/errors.ts"
 import type { FrameReader } from "../../protocol/frame.ts"
+import type { Credit } from "../../protocol/streams/credit.ts"
 import type { CallQueue } from "./call-queue.ts"
 import type { Lane } from "./lane.ts"
 import type { EnvLink, FunctionRoute } from "./route.ts"
@@ -28,6 +29,8 @@ export class Call implements Timed<Call> {
   id = 0
   /** The frame as it came, while the call waits. */
   frame: Uint8Array | undefined = undefined
+  /** What the caller grants of the result's stream, while the call waits. */
+  credit: Credit | undefined = undefined
   /** Where the call waits; its function may be switched to another place meanwhile. */
   queue: CallQueue | undefined = undefined
   /** Whose place the call occupies once it was sent. */
@@ -65,6 +68,8 @@ export interface Caller {
   deliver(callerId: number, frame: FrameReader, call: Call): void
   /** Forwards the log frame that `frame` stands on: what the function printed. The call goes on. */
   log(callerId: number, frame: FrameReader, call: Call): void
+  /** Forwards the items or credit frame that `frame` stands on; the call goes on. */
+  flow(callerId: number, frame: FrameReader, call: Call): void
   /** The platform failed the call. */
   fail(callerId: number, error: BunhouseError, call: Call): void
 }

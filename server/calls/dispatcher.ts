@@ -6,6 +6,7 @@ import { admissionRefusal } from "./admission.ts"
 import { Call, type Caller } from "./call.ts"
 import { callError, notRun } from "./call-error.ts"
 import type { CallQueue } from "./call-queue.ts"
+import { isPassing, passOn, sendHeldCredit } from "./flow.ts"
 import type { Lane } from "./lane.ts"
 import { saysGone } from "./instance-route.ts"
 import { type EnvLink, type EnvRoute, type FunctionRoute, lanesOf } from "./route.ts"
@@ -74,12 +75,8 @@ export class Dispatcher {
       return call
     }
     call.frame = frame.copy()
-    if (index === undefined) {
-      route.waiting.push(call)
-      env.load(route)
-    } else {
-      lane.queue.push(call)
-    }
+    if (index === undefined) this.#await(call)
+    else lane.queue.push(call)
     return call
   }
 
@@ -97,15 +94,12 @@ export class Dispatcher {
     }
   }
 
-  /**
-   * Replies of the env process `link` have arrived; `frame` stands on the first. What is no reply to a call that was
-   * sent there is late, or a lie, and passed over.
-   */
+  /** Of the env process `link`; `frame` stands on the first. What is about no call that was sent there is passed over. */
   replies(link: EnvLink, frame: FrameReader): void {
     do {
       const call = this.#table.get(frame.id)
       if (call === undefined || call.link !== link) continue // C4
-      if (frame.type === FrameType.log) call.caller?.log(call.callerId, frame, call)
+      if (isPassing(frame.type)) passOn(call, frame)
       else if (frame.type === FrameType.reply || frame.type === FrameType.error) {
         const caller = this.#settle(call)
         if (saysGone(frame)) this.lost(call.route, "its thread ended")
@@ -120,8 +114,10 @@ export class Dispatcher {
     const frame = new FrameReader()
     frame.open(batch)
     while (frame.next()) {
-      const call = frame.type === FrameType.call ? this.#table.get(frame.id) : undefined
-      if (call !== undefined) this.#fail(call, error.code, "no", error.message)
+      const call = this.#table.get(frame.id)
+      if (call === undefined) continue
+      if (frame.type === FrameType.call) this.#fail(call, error.code, "no", error.message)
+      if (frame.type === FrameType.items) this.#giveUp(call, error.code, "maybe", error.message)
     }
   }
 
@@ -220,6 +216,7 @@ export class Dispatcher {
     link.outbox
       .open(frame.length)
       .copyBytes(frame, 0, frame.length, call.id, route.index, remainingMs(call.dueAt), call.serial)
+    sendHeldCredit(call, link)
   }
 
   /** The call waits until its function is loaded; what an instance was is not loaded again. */
@@ -261,10 +258,13 @@ export class Dispatcher {
   #due(call: Call): void {
     const ran = call.state === "waiting" ? "no" : "maybe"
     const where = ran === "no" ? "before the call was started" : "while the call was running"
+    this.#giveUp(call, "DEADLINE_EXCEEDED", ran, `the deadline passed ${where}`)
+  }
+
+  #giveUp(call: Call, code: ErrorCode, ran: Ran, reason: string): void {
     const { caller } = call
     this.cancel(call)
-    const why = `the deadline passed ${where}`
-    caller?.fail(call.callerId, callError(this.#bootId, call, "DEADLINE_EXCEEDED", ran, why), call)
+    caller?.fail(call.callerId, callError(this.#bootId, call, code, ran, reason), call)
   }
 
   /** What was sent will not be answered. */

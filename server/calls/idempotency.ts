@@ -63,6 +63,7 @@ export class KeyedCalls implements CallDesk {
     try {
       const extra = readExtra(frame.extra)
       if (extra.key === undefined) return this.#dispatcher.submit(caller, frame, route)
+      if (frame.flags & (FrameFlag.stream | FrameFlag.streamedArguments)) throw isStream(route)
       return this.#submit(waiter, frame, extra.key, extra)
     } catch (cause) {
       const error = asBunhouseError(cause, "admitting a call with a key")
@@ -194,6 +195,10 @@ class KeyedCall implements Caller {
     for (const { caller, callerId } of this.waiters) caller?.log(callerId, frame, call)
   }
 
+  flow(): void {
+    // A call with a key has no streams.
+  }
+
   fail(_callerId: number, error: BunhouseError, call: Call): void {
     this.#ended(this, call, undefined, (caller, id) => caller.fail(id, error, call))
   }
@@ -223,6 +228,11 @@ function conflict(route: FunctionRoute, key: string): BunhouseError {
     env: route.env.name,
     function: route.info.name,
   })
+}
+
+function isStream({ env, address, info }: FunctionRoute): BunhouseError {
+  const message = `${address}: a call with streams takes no idempotency key: what it streams is told once`
+  return new BunhouseError("INVALID_ARGUMENT", message, { env: env.name, function: info.name })
 }
 
 function unknowable(route: FunctionRoute): BunhouseError {

@@ -140,7 +140,11 @@ export class Instances {
     const frame = new FrameReader()
     frame.open(writer.take())
     frame.next()
-    this.#dispatcher.submit({ deliver: ended, fail: ended, log: () => {} }, frame, instance)
+    this.#dispatcher.submit(
+      { deliver: ended, fail: ended, log: () => {}, flow: () => {} },
+      frame,
+      instance,
+    )
     return promise
   }
 }

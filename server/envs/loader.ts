@@ -103,6 +103,8 @@ export class Loader {
 const AS = {
   async: "function",
   sync: "function",
+  asyncGenerator: "function",
+  syncGenerator: "function",
   class: "statics",
   module: "module",
 } as const satisfies Record<FunctionInfo["kind"], LoadedAs["as"]>

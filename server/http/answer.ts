@@ -12,7 +12,7 @@ export function jsonResponse(body: object, status = 200): Response {
 
 /** An answer of the type `type`; every answer of the daemon forbids caching and sniffing. */
 export function answer(
-  body: string | Uint8Array<ArrayBuffer>,
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>,
   type: string,
   status = 200,
   headers: Readonly<Record<string, string>> = {},

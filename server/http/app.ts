@@ -18,12 +18,13 @@ import type { Registry } from "../envs/registry.ts"
 import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
 import { checkFiles } from "./files.ts"
 import { readBody, readJsonBody } from "./body.ts"
-import { callByFrames, callByName } from "./calls.ts"
+import { callByFrames, callByName, nextChunk, releaseStream } from "./calls.ts"
 import type { Gate } from "./gate.ts"
 import { instanceRoutes } from "./instances.ts"
 import { namesIn } from "./path-names.ts"
 import { envStatus } from "../envs/env-status.ts"
 import { SocketCaller, type SocketPeer } from "./socket.ts"
+import { StreamSessions } from "./stream-sessions.ts"
 import { loadTimeoutOf } from "./timeout.ts"
 
 /**
@@ -184,6 +185,7 @@ function callRoutes(app: Elysia, parts: HttpParts): void {
     desk: parts.desk,
     hello: parts.hello,
     find: (env: string, fn: string) => parts.registry.route(env, fn),
+    sessions: new StreamSessions(parts.desk),
   }
   app
     .post(paths.frames, async ({ request, server }) => {
@@ -191,6 +193,11 @@ function callRoutes(app: Elysia, parts: HttpParts): void {
       patient(server, request)
       return callByFrames(calls, request, body)
     })
+    .post("/v1/streams/:stream/next", ({ request, server, params }) => {
+      patient(server, request)
+      return nextChunk(calls, request, params.stream)
+    })
+    .post("/v1/streams/:stream/release", ({ params }) => releaseStream(calls, params.stream))
     .post("/v1/envs/:env/functions/:function/call", async ({ request, server }) => {
       const body = await readBody(request)
       patient(server, request)

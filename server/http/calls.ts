@@ -1,7 +1,13 @@
-import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
+import {
+  asBunhouseError,
+  BunhouseError,
+  decodeErrorRecord,
+  encodeErrorRecord,
+} from "../../protocol/errors.ts"
 import { parseJson, Fields } from "../../protocol/fields.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { encodeExtra, NO_EXTRA } from "../../protocol/extra.ts"
+import { isGeneratorKind } from "../../protocol/members.ts"
 import {
   FRAMES_TYPE,
   IDEMPOTENCY_HEADER,
@@ -13,6 +19,8 @@ import type { CallDesk } from "../calls/call-desk.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import { answer, errorResponse } from "./answer.ts"
 import { failed, singleCall, type SingleOutcome } from "./single-call.ts"
+import { streamResponse } from "./stream-response.ts"
+import type { StreamSessions } from "./stream-sessions.ts"
 import { callTimeoutOf } from "./timeout.ts"
 
 /**
@@ -25,9 +33,13 @@ export interface HttpCalls {
   readonly hello: Uint8Array
   /** Throws NOT_FOUND. */
   readonly find: (env: string, fn: string) => FunctionRoute
+  readonly sessions: StreamSessions
 }
 
-/** `POST /v1/frames`: a bind frame and a call frame in, the reply as a batch out. Blocking calls use it. */
+/**
+ * `POST /v1/frames`: a bind frame and a call frame in, the reply as a batch out. Blocking calls use it. A call that takes
+ * a stream comes with a credit frame, and is answered with the first chunk, and the name under which to fetch the others.
+ */
 export async function callByFrames(calls: HttpCalls, request: Request, body: Uint8Array) {
   const frame = new FrameReader()
   frame.open(body)
@@ -37,13 +49,30 @@ export async function callByFrames(calls: HttpCalls, request: Request, body: Uin
   const names = { env: fields.text("env"), function: fields.text("function") }
   moveTo(frame, FrameType.call)
   const { id } = frame
-  const outcome = await outcomeOf(calls, names, frame, request.signal)
-  const { type, flags, serial, payload } = outcome
   const writer = new FrameWriter()
   writer.write(FrameType.hello, 0, 0, 0, 0, 0, calls.hello)
+  if (frame.flags & FrameFlag.stream) {
+    await openStream(calls, names, frame, request.signal, writer)
+    return framesResponse(writer)
+  }
+  const outcome = await outcomeOf(calls, names, frame, request.signal)
+  const { type, flags, serial, payload } = outcome
   outcome.logs.writeTo(writer)
   writer.write(type, flags, id, 0, 0, serial, payload)
-  return answer(writer.take(), FRAMES_TYPE)
+  return framesResponse(writer)
+}
+
+/** `POST /v1/streams/:stream/next`: the next chunk. */
+export async function nextChunk({ sessions }: HttpCalls, request: Request, stream: string) {
+  const writer = new FrameWriter()
+  await sessions.next(stream, request.signal, writer)
+  return framesResponse(writer)
+}
+
+/** `POST /v1/streams/:stream/release`: nobody wants more of it. Answered with an empty batch. */
+export function releaseStream({ sessions }: HttpCalls, stream: string): Response {
+  sessions.release(stream)
+  return framesResponse(new FrameWriter())
 }
 
 /** `POST /v1/envs/:env/functions/:fn/call` with JSON or with one encoded payload, answered alike. */
@@ -64,10 +93,17 @@ export async function callByName(
   const payload = isJson && body.length === 0 ? NO_ARGUMENTS : body
   const key = request.headers.get(IDEMPOTENCY_HEADER)
   const extra = key === null ? NO_EXTRA : encodeExtra({ key })
-  writer.write(FrameType.call, isJson ? FrameFlag.json : 0, 0, 0, timeoutMs, 0, payload, extra)
+  const route = calls.find(names.env, names.function)
+  const isStream = isGeneratorKind(route.info.kind)
+  const flags = (isJson ? FrameFlag.json : 0) | (isStream ? FrameFlag.stream : 0)
+  writer.write(FrameType.call, flags, 0, 0, timeoutMs, 0, payload, extra)
   const frame = new FrameReader()
   frame.open(writer.take())
   frame.next()
+  if (isStream) {
+    if (!isJson) throw new BunhouseError("INVALID_ARGUMENT", NO_PAYLOAD_STREAM)
+    return streamResponse({ desk: calls.desk, route, frame, request })
+  }
   const outcome = await outcomeOf(calls, names, frame, request.signal)
   const isThrown = (outcome.flags & FrameFlag.thrown) !== 0
   if (outcome.type === FrameType.error && !isThrown) {
@@ -90,9 +126,32 @@ async function outcomeOf(
   }
 }
 
+/** The first chunk, or why there is none, goes into `writer`. */
+async function openStream(
+  { sessions, find }: HttpCalls,
+  names: { readonly env: string; readonly function: string },
+  frame: FrameReader,
+  signal: AbortSignal,
+  writer: FrameWriter,
+): Promise<void> {
+  const { id } = frame
+  try {
+    const route = find(names.env, names.function)
+    await sessions.open({ route, frame, signal, writer })
+  } catch (error) {
+    const failure = asBunhouseError(error, `calling ${names.env}/${names.function}`)
+    writer.write(FrameType.error, 0, id, 0, 0, 0, encodeErrorRecord(failure))
+  }
+}
+
+function framesResponse(writer: FrameWriter): Response {
+  return answer(writer.take(), FRAMES_TYPE)
+}
+
 function moveTo(frame: FrameReader, type: number): void {
   if (frame.next() && frame.type === type) return
   throw new BunhouseError("PROTOCOL_ERROR", "expected a bind frame followed by a call frame")
 }
 
+const NO_PAYLOAD_STREAM = `a generator function answers with text: call it with ${JSON_TYPE}, or with frames`
 const NO_ARGUMENTS = Buffer.from(`{"args":[]}`)

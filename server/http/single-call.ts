@@ -73,6 +73,10 @@ class SingleCaller implements Caller {
     this.#logs.add(frame)
   }
 
+  flow(): void {
+    // One answer is all that this caller takes: it has granted nothing.
+  }
+
   fail(_callerId: number, error: BunhouseError, { serial }: Call): void {
     this.#resolve({ ...failed(error, serial), logs: this.#logs })
   }

@@ -7,6 +7,7 @@ import { Outbox } from "../../protocol/outbox.ts"
 import { slotOf } from "../../protocol/slots.ts"
 import type { Call, Caller } from "../calls/call.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
+import { forward } from "../calls/flow.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 
 /**
@@ -106,6 +107,12 @@ export class SocketCaller implements Caller {
     this.#outbox.open(none.length).write(FrameType.log, 0, callerId, 0, dropped, serial, none)
   }
 
+  flow(callerId: number, frame: FrameReader, call: Call): void {
+    const { target, timeoutMs } = frame
+    const serial = frame.type === FrameType.items ? call.serial : frame.serial
+    this.#outbox.forward(frame, callerId, target, timeoutMs, serial)
+  }
+
   #handle(frame: FrameReader): void {
     switch (frame.type) {
       case FrameType.call:
@@ -114,6 +121,9 @@ export class SocketCaller implements Caller {
         return this.#bind(frame)
       case FrameType.cancel:
         return this.#cancel(frame.id)
+      case FrameType.items:
+      case FrameType.credit:
+        return this.#flow(frame)
       default:
         throw new BunhouseError(
           "PROTOCOL_ERROR",
@@ -172,6 +182,12 @@ export class SocketCaller implements Caller {
     this.#calls[slot] = undefined
     this.#droppedLines.delete(id)
     this.#desk.cancel(call)
+  }
+
+  /** What crosses the reply of its call finds nothing, like a cancel. */
+  #flow(frame: FrameReader): void {
+    const call = this.#calls[slotOf(frame.id)]
+    if (call?.callerId === frame.id) forward(call, frame)
   }
 
   /** K1. */

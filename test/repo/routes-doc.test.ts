@@ -29,6 +29,7 @@ function routesIn(text: string): string[] {
     .map(([, method = "", path = ""]) => {
       const shown = pathOf(path)
         .replace(":function", "<fn>")
+        .replace(":stream", "<stream>")
         .replaceAll(/:(\w+)/g, "<$1>")
       return `${method === "ws" ? "GET" : method.toUpperCase()} ${shown}`
     })

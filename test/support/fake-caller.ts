@@ -13,6 +13,9 @@ export class FakeCaller implements Caller {
   /** Payloads of log frames. */
   readonly logged: string[] = []
   readonly heard = new Map<number, Heard[]>()
+  /** Items and credit that passed, in order. */
+  readonly flowed: { readonly callerId: number; readonly type: number; readonly text: string }[] =
+    []
 
   deliver(callerId: number, frame: FrameReader): void {
     const text = Buffer.from(frame.payload).toString()
@@ -21,6 +24,10 @@ export class FakeCaller implements Caller {
 
   log(_callerId: number, frame: FrameReader): void {
     this.logged.push(Buffer.from(frame.payload).toString())
+  }
+
+  flow(callerId: number, frame: FrameReader): void {
+    this.flowed.push({ callerId, type: frame.type, text: Buffer.from(frame.payload).toString() })
   }
 
   fail(callerId: number, error: BunhouseError): void {

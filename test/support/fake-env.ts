@@ -25,14 +25,15 @@ export class FakeLink implements EnvLink {
   }
 
   get calls(): SeenFrame[] {
-    return this.#all(FrameType.call)
+    return this.received(FrameType.call)
   }
 
   get cancels(): number[] {
-    return this.#all(FrameType.cancel).map(({ id }) => id)
+    return this.received(FrameType.cancel).map(({ id }) => id)
   }
 
-  #all(type: FrameType): SeenFrame[] {
+  /** The frames of one type. */
+  received(type: FrameType): SeenFrame[] {
     this.outbox.flush()
     return this.#received.filter((frame) => frame.type === type)
   }

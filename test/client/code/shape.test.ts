@@ -7,18 +7,21 @@ describe("shapeOf()", () => {
     expect(shapeOf(evaluated("async function f(a) {}"))).toEqual({
       code: "async function f(a) {}",
       isAsync: true,
+      isGenerator: false,
       form: "named",
       parameters: 0,
     })
     expect(shapeOf(evaluated("{ m(a) {} }.m"))).toEqual({
       code: "m(a) {}",
       isAsync: false,
+      isGenerator: false,
       form: "method",
       parameters: 1,
     })
     expect(shapeOf(evaluated("{ async async(a) {} }.async"))).toEqual({
       code: "async async(a) {}",
       isAsync: true,
+      isGenerator: false,
       form: "method",
       parameters: 11,
     })

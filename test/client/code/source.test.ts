@@ -72,6 +72,27 @@ describe("moduleOf()", () => {
     expect(arrived.name).toBe(f.name)
   })
 
+  test.each([
+    "function* g(a) { yield a; return a }",
+    "function* (a) { yield a }",
+    "{ *m(a) { yield a } }.m",
+    "{ *['m n'](a) { yield a } }['m n']",
+    "class { static *m(a) { yield a } }.m",
+  ])("carries the generator %s", async (text) => {
+    const arrived = await arrive(moduleOf(evaluated(text)))
+    expect(arrived.name).toBe(evaluated(text).name)
+    expect(Array.from(Reflect.apply(arrived, undefined, [7]))).toEqual([7])
+  })
+
+  test.each([
+    "async function* g(a) { yield a; return a }",
+    "{ async *m(a) { yield a } }.m",
+    "{ async *async(a) { yield a } }.async",
+  ])("carries the async generator %s", async (text) => {
+    const arrived = await arrive(moduleOf(evaluated(text)))
+    expect(await Array.fromAsync(Reflect.apply(arrived, undefined, [7]))).toEqual([7])
+  })
+
   test("defines esbuild's __name where a function calls it", async () => {
     // As esbuild writes it with keepNames, inside of a function as well.
     const f = evaluated(

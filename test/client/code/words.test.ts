@@ -39,6 +39,14 @@ describe("readWords()", () => {
     ["[a['b']]() {}", "method", false],
     ["async[Symbol.iterator]() {}", "method", true],
     ["12.5e3() {}", "method", false],
+    ["function* f() {}", "named", false],
+    ["function*() {}", "unnamed", false],
+    ["async function/*c*/*/*c*/f() {}", "named", true],
+    ["*m() {}", "method", false],
+    ["async* m() {}", "method", true],
+    ["* [a['b']]() {}", "method", false],
+    ["*get() {}", "method", false],
+    ["*#p() {}", "private method", false],
     ["#p() {}", "private method", false],
     ["async#p() {}", "private method", true],
     ["[a('](') {}", "unknown", false],
@@ -49,12 +57,34 @@ describe("readWords()", () => {
     expect(readWords(code)).toMatchObject({ form, isAsync })
   })
 
+  test("tells generators by their star", () => {
+    for (const code of [
+      "function* f() {}",
+      "function*() {}",
+      "*m() {}",
+      "async *m() {}",
+      "* #p() {}",
+    ]) {
+      expect(readWords(code).isGenerator).toBe(true)
+    }
+    for (const code of [
+      "function f() { yield * 2 }",
+      "m() {}",
+      "async () => a * b",
+      "(a) => a * 2",
+    ]) {
+      expect(readWords(code).isGenerator).toBe(false)
+    }
+  })
+
   test("says where the parameters of a method begin", () => {
     for (const code of [
       "m(a) {}",
       "async m (a) {}",
       "['('](a) {}",
       "'('(a) {}",
+      "*m(a) {}",
+      "async /* ( */ * /* ( */ m(a) {}",
       "async /* ( */ m /* ( */ (a) {}",
     ]) {
       expect(code.slice(readWords(code).parameters)).toBe("(a) {}")

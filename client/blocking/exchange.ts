@@ -1,0 +1,108 @@
+import { BunhouseError, type ErrorCode, fromErrorRecord, type Ran } from "../../protocol/errors.ts"
+import { FRAMES_TYPE } from "../../protocol/http.ts"
+import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { sourcePath } from "../../protocol/root.ts"
+import type { Names } from "../outcome.ts"
+import { type Address, noDaemon } from "../settings.ts"
+
+/**
+ * One request by a program of its own, which this process waits for.
+ *
+ * Invariants:
+ * B1. No shell, and no secret in an argument or an environment variable: everything goes through stdin.
+ * B2. It returns by the deadline plus DEADLINE_GRACE_MS, whatever the program, the daemon or the network do.
+ * B3. Nothing of the caller's folder (bunfig, .env, preloads) takes part in the program's start.
+ *
+ * @param path of the daemon, which takes a batch of frames there and answers with one.
+ * @param timeoutMs 0 for no deadline.
+ * @throws {BunhouseError} what the daemon answered instead, or why nobody did.
+ */
+export function exchange(
+  { url, token }: Address,
+  path: string,
+  names: Names,
+  body: Uint8Array,
+  timeoutMs: number,
+): Buffer {
+  const input = inputOf({ url: `${url}${path}`, token, type: FRAMES_TYPE }, body)
+  const result = run(names, input, timeoutMs)
+  if (result.exitedDueToTimeout) {
+    throw failure(
+      names,
+      "DEADLINE_EXCEEDED",
+      "maybe",
+      "the deadline passed, and the daemon did not answer",
+    )
+  }
+  if (result.exitCode === 0) return result.stdout
+  if (result.exitCode === 10) throw refusalIn(url, result.stdout)
+  if (result.exitCode === 11) throw unreachable(names, url, result.stderr)
+  const end = result.signalCode ?? `exit code ${result.exitCode}`
+  const detail = result.stderr.toString().slice(0, 500)
+  throw failure(
+    names,
+    "DAEMON_LOST",
+    "maybe",
+    `the program that makes the call ended (${String(end)}) ${detail}`,
+  )
+}
+
+function run(names: Names, input: Buffer, timeoutMs: number) {
+  try {
+    return Bun.spawnSync([process.execPath, ...FLAGS, PROGRAM], {
+      cwd: PROGRAM_FOLDER,
+      // Lets a compiled program act as `bun`.
+      env: { BUN_BE_BUN: "1" },
+      stdin: input,
+      stdout: "pipe",
+      stderr: "pipe",
+      maxBuffer: BODY_BYTES_MAX,
+      killSignal: "SIGKILL",
+      ...(timeoutMs > 0 && { timeout: timeoutMs + DEADLINE_GRACE_MS }),
+    })
+  } catch (cause) {
+    const reason = `the program that makes the call cannot be started (${String(cause)})`
+    throw failure(names, "UNAVAILABLE", "no", reason)
+  }
+}
+
+function inputOf(head: object, body: Uint8Array): Buffer {
+  const headBytes = Buffer.from(JSON.stringify(head))
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(headBytes.length)
+  return Buffer.concat([length, headBytes, body])
+}
+
+function refusalIn(url: string, body: Buffer): BunhouseError {
+  try {
+    const answer: unknown = JSON.parse(body.toString())
+    if (typeof answer === "object" && answer !== null && "error" in answer) {
+      return fromErrorRecord(answer.error)
+    }
+  } catch {
+    // Not JSON, so not from a daemon.
+  }
+  return new BunhouseError("UNAVAILABLE", `whoever listens at ${url} is no bunhouse daemon`)
+}
+
+/** Nobody answered. Only where there was no connection it is certain that nothing ran. */
+function unreachable(names: Names, url: string, stderr: Buffer): BunhouseError {
+  const text = stderr.toString()
+  if (NOT_CONNECTED.test(text)) return noDaemon(url, new Error(text))
+  return failure(
+    names,
+    "DAEMON_LOST",
+    "maybe",
+    `the connection to the daemon was lost during the call (${text.slice(0, 300)})`,
+  )
+}
+
+export function failure(names: Names, code: ErrorCode, ran: Ran, reason: string): BunhouseError {
+  return new BunhouseError(code, `${names.env}/${names.function}: ${reason}`, { ran, ...names })
+}
+
+const NOT_CONNECTED =
+  /^\{"code":"(ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)"/
+const PROGRAM = sourcePath("client/blocking/program.js")
+const PROGRAM_FOLDER = sourcePath("client/blocking/")
+const FLAGS = ["--no-install", "--no-env-file"]

@@ -1,0 +1,84 @@
+import { type BunhouseError, encodeErrorRecord } from "../errors.ts"
+import { type FrameReader, FrameType, type FrameWriter, HEADER_BYTES } from "../frame.ts"
+import { BODY_BYTES_MAX } from "../limits.ts"
+import { type Credit, RESULT_STREAM } from "./credit.ts"
+
+/**
+ * What has arrived of a stream for somebody who comes and fetches it: items, and in the end the reply or the error.
+ *
+ * Invariants:
+ * Q1. Chunks are taken one after another; each has what has arrived since the one before, at least one item or the end.
+ * Q2. What was taken is to be granted again (`take` says how much), so that what waits here stays within the window.
+ */
+export class ChunkBuffer {
+  #payloads: Uint8Array[] = []
+  #items = 0
+  #bytes = 0
+  #end: End | undefined
+  #waiting: (() => void) | undefined
+
+  /** Takes in the items that `frame` stands on. False when there is more than any window allows. */
+  add(frame: FrameReader): boolean {
+    const payload = new Uint8Array(frame.payload)
+    this.#payloads.push(payload)
+    this.#items += frame.timeoutMs
+    this.#bytes += payload.length
+    this.#wake()
+    return this.#bytes + HEADER_BYTES < BODY_BYTES_MAX
+  }
+
+  /** Takes in the end: the reply or error frame that `frame` stands on. The first end counts. */
+  end({ type, flags, payload }: FrameReader, serial: number): void {
+    const kind = type === FrameType.reply ? FrameType.reply : FrameType.error
+    this.#end ??= { type: kind, flags, serial, payload: new Uint8Array(payload) }
+    this.#wake()
+  }
+
+  fail(error: BunhouseError, serial: number): void {
+    this.#end ??= { type: FrameType.error, flags: 0, serial, payload: encodeErrorRecord(error) }
+    this.#wake()
+  }
+
+  /** Resolves when there is something to take. One at a time. */
+  async filled(): Promise<void> {
+    if (this.#payloads.length > 0 || this.#end !== undefined) return
+    await new Promise<void>((resolve) => (this.#waiting = resolve))
+  }
+
+  /** Moves what has arrived into `writer`, under the id `id`. The end comes with the last items, or after them. */
+  take(writer: FrameWriter, id: number): Taken {
+    const items = this.#items
+    const bytes = Math.max(0, this.#bytes - items * LENGTH_BYTES)
+    const payload = Buffer.concat(this.#payloads)
+    if (items > 0) writer.write(FrameType.items, 0, id, RESULT_STREAM, items, 0, payload)
+    this.#payloads = []
+    this.#items = 0
+    this.#bytes = 0
+    const end = this.#end
+    const isLast =
+      end !== undefined && writer.byteLength + HEADER_BYTES + end.payload.length <= BODY_BYTES_MAX
+    if (isLast) writer.write(end.type, end.flags, id, 0, 0, end.serial, end.payload)
+    return { credit: { items, bytes }, isLast }
+  }
+
+  #wake(): void {
+    this.#waiting?.()
+    this.#waiting = undefined
+  }
+}
+
+export interface Taken {
+  readonly credit: Credit
+  /** The end was taken. */
+  readonly isLast: boolean
+}
+
+interface End {
+  readonly type: FrameType
+  readonly flags: number
+  readonly serial: number
+  readonly payload: Uint8Array
+}
+
+/** Before each item. */
+const LENGTH_BYTES = 4

@@ -1,0 +1,63 @@
+import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
+import {
+  type Credit,
+  readCredit,
+  RESULT_STREAM,
+  writeCredit,
+} from "../../protocol/streams/credit.ts"
+import type { Call } from "./call.ts"
+import type { EnvLink } from "./route.ts"
+
+/**
+ * What passes through the daemon while a call runs: items of its streams, credit for them, what it prints. The daemon holds back
+ * nothing of it: readers bound what is on the way by the credit that they grant.
+ *
+ * Invariant:
+ * X1. An env process hears of a call before it hears anything about it: credit for a call that waits is kept until the
+ *     call is sent.
+ */
+export function isPassing(type: number): boolean {
+  return type === FrameType.items || type === FrameType.credit || type === FrameType.log
+}
+
+/** Forwards what an env process says of a call that goes on, while somebody waits for the call. */
+export function passOn(call: Call, frame: FrameReader): void {
+  const { caller, callerId } = call
+  if (frame.type === FrameType.log) caller?.log(callerId, frame, call)
+  else caller?.flow(callerId, frame, call)
+}
+
+/** Forwards items or credit from the caller towards the function. */
+export function forward(call: Call, frame: FrameReader): void {
+  if (call.state === "waiting") return hold(call, frame)
+  const { link } = call // C4
+  if (call.state !== "sent" || link?.isReachable !== true) return
+  const serial = frame.type === FrameType.items ? call.serial : frame.serial
+  link.outbox.forward(frame, call.id, frame.target, frame.timeoutMs, serial)
+}
+
+/** Grants more of the result's stream to a call that may still wait. */
+export function grant(call: Call, { items, bytes }: Credit): void {
+  if (call.state === "waiting") {
+    const held = call.credit
+    call.credit = { items: items + (held?.items ?? 0), bytes: bytes + (held?.bytes ?? 0) }
+  } else if (call.state === "sent") {
+    const { link } = call // C4
+    if (link?.isReachable !== true) return
+    writeCredit(link.outbox.open(0), call.id, RESULT_STREAM, { items, bytes })
+  }
+}
+
+/** X1. */
+export function sendHeldCredit(call: Call, { outbox }: EnvLink): void {
+  if (call.credit === undefined) return
+  writeCredit(outbox.open(0), call.id, RESULT_STREAM, call.credit)
+  call.credit = undefined
+}
+
+/** Nobody can have asked for items of an argument yet. */
+function hold(call: Call, frame: FrameReader): void {
+  if (frame.type !== FrameType.credit || frame.flags & FrameFlag.last) return
+  const { stream, items, bytes } = readCredit(frame)
+  if (stream === RESULT_STREAM) grant(call, { items, bytes })
+}
