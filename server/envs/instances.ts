@@ -161,7 +161,7 @@ export function instanceOf(env: Env | undefined, envName: string, name: string):
     const message = `env ${JSON.stringify(envName)} has no class ${JSON.stringify(className)}: send it with cls(…).to(…)`
     throw new BunhouseError("NOT_FOUND", message, { env: envName, function: name })
   }
-  const reason = "its env process or its thread ended, or it was released"
+  const reason = "its env process ended or was replaced, its thread ended, or it was released"
   throw stateLost(envName, name, reason)
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { type Env, fn } from "../../client/index.ts"
+import { cls, type Env, fn } from "../../client/index.ts"
+import { caught } from "../support/caught.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -103,6 +104,30 @@ describe("a changed spec", () => {
     expect(await failed.catch(String)).toContain("NEEDED is missing")
     expect(await needs()).toBe("served")
     expect((await env.status())?.spec.vars).toEqual({ NEEDED: "1" })
+  })
+
+  test("ends instances of classes, after the call that they run, and says so to their callers", async () => {
+    const env = stack.here.env("stateful", { vars: { MODE: "old" } })
+    const Counter = await cls(
+      class Counter {
+        count = 0
+        async add(ms: number) {
+          await Bun.sleep(ms)
+          return `${process.env["MODE"]} ${++this.count}`
+        }
+      },
+    ).to(env)
+    const counter = await Counter.create()
+    const inFlight = counter.add(800)
+    await until(async () => (await env.status())?.running === 1, "the call to run")
+    await become("stateful", "new")
+    const error = await caught(counter.add(0))
+    expect(error).toMatchObject({ code: "STATE_LOST", ran: "no" })
+    expect(error.message).toContain("was replaced")
+    expect(await inFlight).toBe("old 1")
+    const next = await Counter.create()
+    expect(await next.add(0)).toBe("new 1")
+    expect((await env.status())?.instances).toBe(1)
   })
 
   test("is cancelled for callers that give up: the old process does not stay for them", async () => {
