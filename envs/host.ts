@@ -196,6 +196,8 @@ export class Host {
     const frame = new FrameReader()
     frame.open(batch)
     while (frame.next()) {
+      // Its call goes on.
+      if (frame.type === FrameType.log) continue
       replyFailure(this.#outbox, frame.id, new BunhouseError(code, message, { ran: "yes" }))
     }
   }
