@@ -202,6 +202,8 @@ export class Host {
     const frame = new FrameReader()
     frame.open(batch)
     while (frame.next()) {
+      // Its call goes on.
+      if (frame.type === FrameType.log) continue
       replyFailure(this.#outbox, frame.id, new BunhouseError(code, message, { ran: "yes" }))
       if (frame.type === FrameType.items) this.#cancel(frame.id)
     }

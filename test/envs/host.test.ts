@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs"
 import { Host } from "../../envs/host.ts"
 import { encodeArgs } from "../../protocol/codec/index.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import { FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, FrameType } from "../../protocol/frame.ts"
 import { FakeConnection } from "../support/fake-connection.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { batchOf, framesIn, type SeenFrame } from "../support/frames.ts"
@@ -146,5 +146,24 @@ describe("Host", () => {
     call(1, 1)
     const { text } = await until(() => repliesTo(1)[0], "the reply")
     expect(JSON.parse(text)).toMatchObject({ code: "PAYLOAD_TOO_LARGE", ran: "yes" })
+  })
+
+  test("goes on with a call whose lines the broker does not take (Q1)", async () => {
+    Reflect.set(globalThis, "print", host.output.take)
+    await load(
+      1,
+      `export default async () => {
+         print("stdout", "x".repeat(700) + "\\n")
+         await Bun.sleep(60)
+         return "done"
+       }`,
+    )
+    broker.refuseOver(600, new BunhouseError("PAYLOAD_TOO_LARGE", "over the broker's limit"))
+    const payload = encodeArgs([])
+    const frame = { id: 1, target: 1, flags: FrameFlag.logs, payload }
+    broker.receive("calls", batchOf(FrameType.call, frame))
+    await until(() => repliesTo(1)[0], "the reply")
+    expect(repliesTo(1).map(({ type }) => type)).toEqual([FrameType.reply])
+    Reflect.deleteProperty(globalThis, "print")
   })
 })
