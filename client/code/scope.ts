@@ -67,8 +67,8 @@ export async function scopeReader(): Promise<(parsed: Parsed) => Scopes> {
   return (parsed) => analyse(parsed, analyze)
 }
 
-function analyse({ program }: Parsed, analyze: Analyze): Scopes {
-  const manager = analyze(theirs(program), { sourceType: "module", lib: [], jsxPragma: null })
+function analyse({ program }: Parsed, read: Analyze): Scopes {
+  const manager = read(theirs(program), { sourceType: "module", lib: [], jsxPragma: null })
   const known = new Map<Variable, Declaration | undefined>()
   const declared = (variable: Variable | null): Declaration | undefined => {
     if (variable === null) return undefined
@@ -93,7 +93,7 @@ function analyse({ program }: Parsed, analyze: Analyze): Scopes {
   }
 }
 
-type Analyze = typeof import("@typescript-eslint/scope-manager").analyze
+type Analyze = typeof analyze
 
 /** A use of a value (S1) within `range` whose variable is not one of a scope within `range`. */
 function isOutside(use: TheirReference, { start, end }: Range): boolean {
