@@ -32,6 +32,11 @@ export class Env {
     this.#spec = readEnvSpec(name, files === undefined ? spec : { ...rest, files: packed })
   }
 
+  /** Names of the packages that its spec brings along: they do not travel with code. For the library's own use. */
+  get packages(): readonly string[] {
+    return Object.keys(this.#spec?.packages ?? {})
+  }
+
   /**
    * Starts the env if need be; resolves when it takes calls, which may take minutes while packages are installed.
    *

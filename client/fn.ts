@@ -65,8 +65,11 @@ export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendab
       const env = target instanceof Daemon ? target.env() : target
       const link = await env.describe()
       const known = lookUp(link, { env: env.name, name })
-      const carried = options.with === undefined ? {} : { with: options.with }
-      const [code, old] = await Promise.all([codeOf(f, site, carried), known])
+      const luggage = {
+        external: env.packages,
+        ...(options.with !== undefined && { with: options.with }),
+      }
+      const [code, old] = await Promise.all([codeOf(f, site, luggage), known])
       const spec: FunctionSpec = { env: env.name, name, kind: declared, run, code: code.code }
       const info = old?.version === versionOf(spec) ? old : await send(link, spec, code.notices)
       return makeRemote<F>({ link, info, local: f, options: {} })

@@ -1,12 +1,12 @@
-import { statSync } from "node:fs"
 import { dirname, relative, resolve as absolute } from "node:path"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
 import { nativePackages, packageOf } from "./native.ts"
-import { type Node, marksIn } from "./parse.ts"
-import { type SourceFile, readSourceFile } from "./source-file.ts"
+import { marksIn } from "./parse.ts"
+import { readSourceFile } from "./source-file.ts"
 import type { LineMap } from "./source-map.ts"
+import { type Summary, stampOf, summaryOf } from "./summary.ts"
 
 /**
  * One ES module of an entry and all that it imports, made by `Bun.build`.
@@ -41,7 +41,7 @@ export interface Bundle {
   readonly stamps: ReadonlyMap<string, string>
   /** What files of the program import from a masked file; `*` for all of it or for its namespace. */
   readonly imported: ReadonlySet<string>
-  readonly files: readonly SourceFile[]
+  readonly files: readonly Summary[]
   /** Packages that have native code, which may be missed where it runs. */
   readonly natives: readonly string[]
   /** Why it cannot be sent, one line each. */
@@ -119,9 +119,9 @@ function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
     return { contents: "", loader: "js" }
   })
   build.onLoad({ filter: OF_THE_PROGRAM }, async ({ path }) => {
-    const source = await seen.see(path)
-    if (source === undefined || path !== input.mask?.path) return undefined
-    return { contents: input.mask.text, loader: source.dialect }
+    const summary = await seen.see(path)
+    if (summary === undefined || path !== input.mask?.path) return undefined
+    return { contents: input.mask.text, loader: summary.dialect }
   })
 }
 
@@ -150,7 +150,7 @@ function exactly(path: string): RegExp {
 class Seen {
   readonly stamps = new Map<string, string>()
   readonly imported = new Set<string>()
-  readonly files: SourceFile[] = []
+  readonly files: Summary[] = []
   readonly addons = new Set<string>()
   readonly #masked: string | undefined
 
@@ -165,45 +165,18 @@ class Seen {
     }
   }
 
-  async see(path: string): Promise<SourceFile | undefined> {
+  async see(path: string): Promise<Summary | undefined> {
     this.stamp(path)
-    const source = await readSourceFile(path).catch(() => undefined)
-    if (source === undefined) return undefined
-    this.files.push(source)
-    if (this.#masked === undefined || path === this.#masked) return source
-    for (const [specifier, names] of importsOf(source.program)) {
+    const summary = await summaryOf(path)
+    if (summary === undefined) return undefined
+    this.files.push(summary)
+    if (this.#masked === undefined || path === this.#masked) return summary
+    for (const [specifier, names] of summary.imports) {
       if (resolve(specifier, path) !== this.#masked) continue
       for (const name of names) this.imported.add(name)
     }
-    return source
+    return summary
   }
-}
-
-/** Changes when the file does, as far as the file system tells. */
-export function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
-  return stat === undefined ? "" : `${stat.mtimeNs} ${stat.size} ${stat.ino}`
-}
-
-/** What a file imports, by specifier; `*` where it takes the whole namespace. */
-function importsOf(program: Node): readonly (readonly [string, ReadonlySet<string>])[] {
-  if (program.type !== "Program") return []
-  const found: [string, Set<string>][] = []
-  for (const statement of program.body) {
-    if (statement.type === "ImportDeclaration" && statement.importKind !== "type") {
-      const names = statement.specifiers.map((one) => {
-        if (one.type === "ImportNamespaceSpecifier") return "*"
-        return one.type === "ImportSpecifier" ? nameOf(one.imported) : "default"
-      })
-      found.push([statement.source.value, new Set(names)])
-    } else if (statement.type === "ExportAllDeclaration") {
-      found.push([statement.source.value, new Set("*")])
-    } else if (statement.type === "ExportNamedDeclaration" && statement.source !== null) {
-      const names = statement.specifiers.map(({ local }) => nameOf(local))
-      found.push([statement.source.value, new Set(names)])
-    }
-  }
-  return found
 }
 
 function addonProblem(path: string): string {

@@ -1,6 +1,6 @@
 import { encodeArgs } from "../../protocol/codec/index.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import { stampOf } from "./bundle.ts"
+import { stampOf } from "./summary.ts"
 import type { CallSite } from "./call-site.ts"
 import { checkSelfContained } from "./captured.ts"
 import type { AnyClass, AnyFunction } from "./kind.ts"

@@ -57,9 +57,18 @@ export interface Declaration {
   readonly reassigned?: number
 }
 
-export async function scopesOf({ program }: Parsed): Promise<Scopes> {
+export async function scopesOf(parsed: Parsed): Promise<Scopes> {
+  return (await scopeReader())(parsed)
+}
+
+/** The same for many programs, each of which is analysed when it is asked for. */
+export async function scopeReader(): Promise<(parsed: Parsed) => Scopes> {
   const { analyze } = await import("@typescript-eslint/scope-manager")
-  const manager = analyze(theirs(program), { sourceType: "module", lib: [], jsxPragma: null })
+  return (parsed) => analyse(parsed, analyze)
+}
+
+function analyse({ program }: Parsed, read: Analyze): Scopes {
+  const manager = read(theirs(program), { sourceType: "module", lib: [], jsxPragma: null })
   const known = new Map<Variable, Declaration | undefined>()
   const declared = (variable: Variable | null): Declaration | undefined => {
     if (variable === null) return undefined
@@ -83,6 +92,8 @@ export async function scopesOf({ program }: Parsed): Promise<Scopes> {
     },
   }
 }
+
+type Analyze = typeof analyze
 
 /** A use of a value (S1) within `range` whose variable is not one of a scope within `range`. */
 function isOutside(use: TheirReference, { start, end }: Range): boolean {

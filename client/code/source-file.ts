@@ -1,7 +1,7 @@
 import { extname } from "node:path"
 import { SOURCE_BYTES_MAX } from "../../protocol/limits.ts"
 import { type ParseOptions, type Parsed, parse } from "./parse.ts"
-import { type Scopes, scopesOf } from "./scope.ts"
+import { type Scopes, scopeReader } from "./scope.ts"
 
 /** A file of the program that sends, parsed and analysed. */
 export interface SourceFile extends Parsed {
@@ -40,8 +40,18 @@ async function analyse(
   dialect: SourceFile["dialect"],
   text: string,
 ): Promise<SourceFile> {
-  const parsed = await parse(text, { dialect })
-  return { ...parsed, path, dialect, scopes: await scopesOf(parsed) }
+  const [parsed, read] = await Promise.all([parse(text, { dialect }), scopeReader()])
+  let scopes: Scopes | undefined
+  return {
+    ...parsed,
+    path,
+    dialect,
+    // Most files of a bundle are asked for their imports and nothing else.
+    get scopes() {
+      scopes ??= read(parsed)
+      return scopes
+    },
+  }
 }
 
 /** As Bun loads them. */

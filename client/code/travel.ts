@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs"
 import { isBuiltin } from "node:module"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type Bundle, bundle } from "./bundle.ts"
-import { firstEffectOf, firstEffectOfFile } from "./effects.ts"
+import { firstEffectOf } from "./effects.ts"
 import { explain, listed } from "./explain.ts"
 import { resolve } from "./find-value.ts"
 import { type AnyClass, type AnyFunction, describe, isClass, ownName, refusal } from "./kind.ts"
@@ -57,7 +57,7 @@ export async function travel(
       made: new Map([[VALUES, luggage.values(needs.values) + literalsOf(needs)]]),
       external: [...luggage.external, ...missing(needs, path)],
     })
-    const wanted = exports.union(importedOf(located, path, made, luggage))
+    const wanted = exports.union(await importedOf(located, path, made, luggage))
     if (wanted.size > exports.size) {
       exports = wanted
       continue
@@ -81,17 +81,18 @@ function literalsOf({ literals }: Needs): string {
  * What files of the bundle import from the function's own. Where one takes all of it, that is each export whose name
  * stands in one of the files and that can travel: taking every one would run what has nothing to do with the function.
  */
-function importedOf(
+async function importedOf(
   { node, source }: Located,
   own: string,
   made: Bundle,
   luggage: Luggage,
-): ReadonlySet<string> {
+): Promise<ReadonlySet<string>> {
   const { imported, files } = made
   if (!imported.has("*")) return imported
   const words = new Set<string>()
-  for (const { path, text } of files) {
+  for (const { path } of files) {
     if (path === own) continue
+    const text = await Bun.file(path).text()
     for (const [word] of text.matchAll(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu)) words.add(word)
   }
   const offered = exportsOf(source).filter((name) => {
@@ -189,10 +190,8 @@ export function loadNotices(
   own?: string,
 ): readonly string[] {
   const places = [...known]
-  for (const source of files) {
-    if (source.path === own) continue
-    const effect = firstEffectOfFile(source)
-    if (effect !== undefined) places.push(`${source.path}:${positionAt(source.text, effect).line}`)
+  for (const { path, effectLine } of files) {
+    if (path !== own && effectLine !== undefined) places.push(`${path}:${effectLine}`)
   }
   if (places.length === 0) return []
   return [`${name} takes along code that runs when the env loads it: ${places.join(", ")}`]
