@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import { openObjects } from "../broker/object-store.ts"
 import type { Store } from "../broker/store.ts"
 import { envLog, type HomePaths } from "../protocol/home.ts"
 import { nameToken } from "../protocol/names.ts"
@@ -12,6 +13,7 @@ import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
 import { EnvVariables } from "./envs/variables.ts"
 import type { Log } from "./log.ts"
+import { Objects } from "./objects/objects.ts"
 import type { ServerSettings } from "./settings.ts"
 
 /** The daemon's parts, tied together: who tells whom what. */
@@ -20,6 +22,7 @@ export interface Parts {
   /** Where calls come in. */
   readonly desk: CallDesk
   readonly registry: Registry
+  readonly objects: Objects
 }
 
 export function tieParts(options: {
@@ -86,5 +89,11 @@ export function tieParts(options: {
         }),
     },
   })
-  return { dispatcher, desk: new KeyedCalls(dispatcher, bootId), registry }
+  const objects = new Objects({
+    open: (problem) => openObjects(broker.connection, { space, problem }),
+    bytesMax: options.settings.objectsBytesMax,
+    now: Date.now,
+    log,
+  })
+  return { dispatcher, desk: new KeyedCalls(dispatcher, bootId), registry, objects }
 }

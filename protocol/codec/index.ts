@@ -1,5 +1,5 @@
 import { asBunhouseError, BunhouseError } from "../errors.ts"
-import { PAYLOAD_BYTES_MAX } from "../limits.ts"
+import { OBJECT_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../limits.ts"
 import { lower, type Root } from "./lower.ts"
 import { raiseDirectly, raiseWithReferences } from "./raise.ts"
 import { isPlainScalar } from "./scalar.ts"
@@ -38,6 +38,13 @@ export function encodeResult(value: unknown): Uint8Array {
   } catch (error) {
     throw afterRunning(error)
   }
+}
+
+/** Encodes a value that is kept as an object. Throws VALUE_NOT_SENDABLE with the path, PAYLOAD_TOO_LARGE. */
+export function encodeObject(value: unknown): Uint8Array {
+  const lowered = lower(value, "value")
+  const encoding = lowered.hasReferences ? WITH_REFERENCES : PLAIN
+  return pack(encoding, lowered.value, "value", OBJECT_BYTES_MAX)
 }
 
 /**
@@ -85,13 +92,18 @@ function encodeLowered(value: unknown, root: Root): Uint8Array {
   return pack(lowered.hasReferences ? WITH_REFERENCES : PLAIN, lowered.value, root)
 }
 
-function pack(encoding: number, value: unknown, root: Root): Uint8Array {
+function pack(
+  encoding: number,
+  value: unknown,
+  root: Root,
+  bytesMax = PAYLOAD_BYTES_MAX,
+): Uint8Array {
   const bytes = packed(value, root)
   bytes[0] = encoding
-  if (bytes.length <= PAYLOAD_BYTES_MAX) return bytes
+  if (bytes.length <= bytesMax) return bytes
   throw new BunhouseError(
     "PAYLOAD_TOO_LARGE",
-    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${PAYLOAD_BYTES_MAX}`,
+    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${bytesMax}`,
   )
 }
 
@@ -99,6 +111,7 @@ const WHAT = {
   args: "the arguments take",
   result: "the result takes",
   thrown: "the thrown value takes",
+  value: "the value takes",
 } as const satisfies Record<Root, string>
 
 function packed(value: unknown, root: Root): Buffer {
