@@ -1,5 +1,6 @@
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream"
 import { type ObjectInfo, type ObjectStore, Objm } from "@nats-io/obj"
+import { digestOf } from "./object-writer.ts"
 import type { Operate } from "./operations.ts"
 
 /**
@@ -70,7 +71,7 @@ export class Objects {
     let info = await this.#objects.info(version)
     while (info !== null && !info.deleted) {
       const bytes = await this.#read(info)
-      if (digestOf(bytes) === info.digest) return bytes // O1
+      if (digestOf(sha256Of(bytes)) === info.digest) return bytes // O1
       const latest = await this.#objects.info(version)
       if (latest?.nuid === info.nuid) return "damaged"
       // Put again meanwhile, which removed what was being read.
@@ -105,8 +106,6 @@ export interface ObjectsOptions {
   readonly problem: (line: string) => void
 }
 
-/** As the library writes it: base64 in the alphabet for URLs, padded. */
-function digestOf(bytes: Uint8Array): string {
-  const base64 = new Bun.CryptoHasher("sha256").update(bytes).digest("base64")
-  return `SHA-256=${base64.replaceAll("+", "-").replaceAll("/", "_")}`
+function sha256Of(bytes: Uint8Array): string {
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex")
 }

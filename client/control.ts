@@ -4,7 +4,7 @@ import { CONTROL_TIMEOUT_MS } from "../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
 import { type Address, noDaemon } from "./settings.ts"
 
-/** Requests to the daemon that are not calls: JSON over HTTP, or bytes that are a shipped folder. */
+/** Requests to the daemon that are not calls: JSON over HTTP, or bytes: a shipped folder, an object. */
 export class Control {
   readonly #address: () => Address
 
@@ -25,31 +25,65 @@ export class Control {
     timeoutMs: number = CONTROL_TIMEOUT_MS,
     keepsConnection = true,
   ): Promise<unknown> {
+    const response = await this.send(method, path, {
+      timeoutMs,
+      keepsConnection,
+      ...(body instanceof Uint8Array
+        ? { body, type: FILES_TYPE }
+        : body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const answer: unknown = await response.json().catch(() => undefined)
+    if (typeof answer === "object" && answer !== null) return answer
+    throw noBunhouse(this.#address().url)
+  }
+
+  /**
+   * As `request`, with whatever body, and the answer not read yet.
+   *
+   * @throws {BunhouseError} as `request`.
+   */
+  async send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
+    const { body, type = JSON_TYPE, timeoutMs = CONTROL_TIMEOUT_MS, signal } = options
+    const { keepsConnection = true } = options
     const { url, token } = this.#address()
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        "content-type": body instanceof Uint8Array ? FILES_TYPE : JSON_TYPE,
+        "content-type": type,
         [PROTOCOL_HEADER]: String(PROTOCOL_VERSION),
       },
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: signal ?? AbortSignal.timeout(timeoutMs),
       // As for calls: the daemon is addressed directly, and its token is no business of a proxy.
       proxy: false,
       // The deadline is the signal's; without this, Bun gives up on an answer that takes five minutes.
       timeout: false,
       keepalive: keepsConnection,
-      ...(body !== undefined && { body: body instanceof Uint8Array ? body : JSON.stringify(body) }),
+      ...(body !== undefined && { body }),
     }).catch((error: unknown) => {
       throw unreachable(url, method, path, timeoutMs, error)
     })
+    if (response.ok) return response
     const answer: unknown = await response.json().catch(() => undefined)
-    if (typeof answer !== "object" || answer === null) {
-      throw new BunhouseError("UNAVAILABLE", `whoever listens at ${url} is no bunhouse daemon`)
-    }
-    if (!response.ok) throw fromErrorRecord("error" in answer ? answer.error : undefined)
-    return answer
+    if (typeof answer !== "object" || answer === null) throw noBunhouse(url)
+    throw fromErrorRecord("error" in answer ? answer.error : undefined)
   }
+}
+
+export interface SendOptions {
+  readonly body?: string | Uint8Array
+  /** Default: JSON. */
+  readonly type?: string
+  /** Until the answer is there; default CONTROL_TIMEOUT_MS. */
+  readonly timeoutMs?: number
+  /** Ends the request, and reading its answer, in place of `timeoutMs`. */
+  readonly signal?: AbortSignal
+  /** As for `request`. */
+  readonly keepsConnection?: boolean
+}
+
+function noBunhouse(url: string): BunhouseError {
+  return new BunhouseError("UNAVAILABLE", `whoever listens at ${url} is no bunhouse daemon`)
 }
 
 function unreachable(

@@ -8,6 +8,7 @@ import type { DaemonStatus } from "../protocol/status.ts"
 import type { AnyClass } from "./code/members.ts"
 import { Env } from "./env.ts"
 import { Link } from "./link.ts"
+import { Objects } from "./objects.ts"
 import { readStatus } from "./read-status.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
 import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
@@ -16,11 +17,14 @@ import type { ConnectOptions } from "./settings.ts"
 
 /** A daemon, as its users see it. `here` is the one of this machine; `connect` gives any other. */
 export class Daemon implements Disposable {
+  /** Data that the daemon keeps, to be fetched by reference or by name. */
+  readonly objects: Objects
   readonly #link: Link
 
   /** Made by `connect`. */
   constructor(options: ConnectOptions, environment: Environment) {
     this.#link = new Link(options, environment)
+    this.objects = new Objects(this.#link.control)
   }
 
   /**

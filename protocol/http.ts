@@ -4,6 +4,8 @@
 export const FRAMES_TYPE = "application/vnd.bunhouse.frames"
 /** Media type of one encoded payload, outside of a frame. */
 export const PAYLOAD_TYPE = "application/msgpack"
+/** Media type of an object that was put as bytes. */
+export const BYTES_TYPE = "application/octet-stream"
 export const JSON_TYPE = "application/json"
 /** A stream as one line of JSON for each item, and one for the end. */
 export const LINES_TYPE = "application/x-ndjson"
@@ -21,6 +23,8 @@ export const TIMEOUT_HEADER = "bunhouse-timeout-ms"
 export const IDEMPOTENCY_HEADER = "idempotency-key"
 /** Answer to a call with an encoded payload: `value` or `thrown`. */
 export const OUTCOME_HEADER = "bunhouse-outcome"
+/** Answer that carries an object: its `ObjectInfo` as JSON, in ASCII. */
+export const OBJECT_HEADER = "bunhouse-object"
 
 export const paths = {
   /** Liveness, without a token: 200 as long as the process answers. */
@@ -38,6 +42,13 @@ export const paths = {
   shutdown: "/v1/shutdown",
   envs: "/v1/envs",
   functions: "/v1/functions",
+  objects: "/v1/objects",
+  uploads: "/v1/uploads",
+  object: (key: string) => `/v1/objects/${encodeURIComponent(key)}`,
+  objectInfo: (key: string) => `/v1/objects/${encodeURIComponent(key)}/info`,
+  objectRename: (key: string) => `/v1/objects/${encodeURIComponent(key)}/rename`,
+  upload: (upload: string) => `/v1/uploads/${encodeURIComponent(upload)}`,
+  uploadCommit: (upload: string) => `/v1/uploads/${encodeURIComponent(upload)}/commit`,
   env: (env: string) => `/v1/envs/${encodeURIComponent(env)}`,
   /** A shipped folder, by the hash of its pack. */
   files: (version: string) => `/v1/files/${version}`,

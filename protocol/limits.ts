@@ -2,7 +2,8 @@
  * Every bound of the system, in one place, with the relations between them asserted at load.
  * A queue, map, retry or wait that has no bound here is a defect.
  *
- * Units stand last in the names. Who enforces a bound is said beside it.
+ * Units stand last in the names. Who enforces a bound is said beside it. Longer than other files may be, because bounds that
+ * stand in several files contradict each other unseen.
  */
 
 const KIB = 1024
@@ -180,6 +181,36 @@ export const BROKER_LOG_BYTES_MAX = 4 * MIB
 /** One operation on the store, reading all records included. */
 export const STORE_TIMEOUT_MS = 10_000
 
+/** One object. The daemon enforces it at every part; the client before it sends what it holds in memory. */
+export const OBJECT_BYTES_MAX = 1024 * MIB
+
+/** All objects of one daemon together, unless `BUNHOUSE_OBJECTS_BYTES_MAX` says otherwise; and their number. */
+export const OBJECTS_BYTES_MAX_DEFAULT = 16 * 1024 * MIB
+export const OBJECTS_MAX = 16_384
+
+/** How long an object is kept. 0 as an option means for ever. */
+export const OBJECT_TTL_MS_DEFAULT = 24 * 60 * 60_000
+export const OBJECT_TTL_MS_MAX = 10 * 365 * 24 * 60 * 60_000
+
+/** Names of one object: they travel in one message of an outside cluster's broker. */
+export const OBJECT_NAMES_MAX = 256
+
+/** Bytes of an object in one request of an upload, and in one message of the store. */
+export const OBJECT_PART_BYTES_MAX = 4 * MIB
+export const OBJECT_CHUNK_BYTES_MAX = 512 * KIB
+
+/** Uploads and downloads of one daemon at a time, and how long one may stand still. */
+export const UPLOADS_MAX = 64
+export const DOWNLOADS_MAX = 256
+export const UPLOAD_IDLE_MS_MAX = 60_000
+export const DOWNLOAD_IDLE_MS_MAX = 120_000
+
+/** How often the daemon looks for objects and uploads whose time is over. */
+export const OBJECT_SWEEP_MS = 10_000
+
+/** Expired objects of which the daemon remembers that they were there. */
+export const EXPIRED_REMEMBERED_MAX = 4_096
+
 /** A release archive of nats-server (8 MiB in 2026), and what is waited for while it is fetched. */
 export const ARCHIVE_BYTES_MAX = 64 * MIB
 export const FETCH_CONNECT_MS_MAX = 5_000
@@ -268,6 +299,8 @@ assertRelation(
   STREAM_WINDOW_BYTES + PAYLOAD_BYTES_MAX + STREAM_WINDOW_ITEMS_MAX * 4 < BODY_BYTES_MAX,
   "a whole window of a stream, and the item that overdraws it, to fit one HTTP body",
 )
+assertRelation(OBJECT_PART_BYTES_MAX <= BODY_BYTES_MAX, "a part of an object to fit an HTTP body")
+assertRelation(OBJECT_BYTES_MAX <= OBJECTS_BYTES_MAX_DEFAULT, "one object to fit the store")
 assertRelation(UNREAD_BYTES_MAX > BODY_BYTES_MAX, "a slow caller to be allowed one whole message")
 assertRelation(
   ENV_START_TIMEOUT_MS + DEPLOY_TIMEOUT_MS_DEFAULT + STORE_TIMEOUT_MS < CONTROL_TIMEOUT_MS,

@@ -2,7 +2,8 @@ import { BunhouseError } from "./errors.ts"
 import { NAME_BYTES_MAX } from "./limits.ts"
 
 /**
- * Names of envs, functions, modules and instances: what is allowed, and how a name becomes part of a subject or a path.
+ * Names of envs, functions, modules, instances and objects: what is allowed, and how a name becomes part of a subject or a
+ * path.
  *
  * Invariants:
  * N1. A name that passes `checkName` can be shown in a log line and put into a URL without changing its meaning.
@@ -17,9 +18,9 @@ const FORGING = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu
 const SHOWN_LENGTH_MAX = 60
 const PLAIN = /^[a-z0-9][a-z0-9_-]{0,31}$/
 
-/** Throws INVALID_ARGUMENT unless `name` may be the name of an env, a function, a module or an instance. */
+/** Throws INVALID_ARGUMENT unless `name` may be the name of an env, a function, a module, an instance or an object. */
 export function checkName(
-  what: "env" | "function" | "instance" | "module",
+  what: "env" | "function" | "instance" | "module" | "object",
   name: unknown,
 ): asserts name is string {
   const reason = whyNotAName(name)

@@ -123,7 +123,7 @@ export class Daemon {
   }
 
   #listen(serve: typeof serveHttp): void {
-    const { settings, home, bootId, desk, registry } = this.#parts
+    const { settings, home, bootId, desk, registry, objects } = this.#parts
     const token = settings.token ?? readOrMakeSecret(home.token)
     const hello: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
     try {
@@ -132,6 +132,7 @@ export class Daemon {
           gate: new Gate(token, [...LOCAL_HOSTS, hostInUrl(settings.host).toLowerCase()]),
           desk,
           registry,
+          objects,
           hello: Buffer.from(JSON.stringify(hello)),
           status: () => this.status(),
           refusal: () => this.refusal(),
@@ -154,7 +155,7 @@ export class Daemon {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { dispatcher, registry, broker, home, lock, log, bootId } = this.#parts
+    const { dispatcher, registry, objects, broker, home, lock, log, bootId } = this.#parts
     log("stopping", { drainMs, callsInFlight: dispatcher.callsInFlight })
     this.#state = "draining"
     dispatcher.refuseAll(draining())
@@ -163,6 +164,7 @@ export class Daemon {
     clearTimeout(patience)
     clearTimeout(this.#brokerTimer)
     await registry.close(draining(), ENV_GRACE_MS)
+    objects.close()
     await this.#http?.stop()
     await broker.stop()
     removeRecord(home.daemon, bootId)

@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import { openObjects } from "../broker/object-store.ts"
 import type { Store } from "../broker/store.ts"
 import { envLog, type HomePaths } from "../protocol/home.ts"
 import { nameToken } from "../protocol/names.ts"
@@ -10,8 +11,10 @@ import { Builds } from "./envs/builds.ts"
 import { Loader } from "./envs/loader.ts"
 import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
+import type { EnvParts } from "./envs/parts.ts"
 import { EnvVariables } from "./envs/variables.ts"
 import type { Log } from "./log.ts"
+import { Objects } from "./objects/objects.ts"
 import type { ServerSettings } from "./settings.ts"
 
 /** The daemon's parts, tied together: who tells whom what. */
@@ -20,9 +23,10 @@ export interface Parts {
   /** Where calls come in. */
   readonly desk: CallDesk
   readonly registry: Registry
+  readonly objects: Objects
 }
 
-export function tieParts(options: {
+interface PartsOptions {
   readonly bootId: string
   readonly space: string
   readonly home: HomePaths
@@ -30,61 +34,77 @@ export function tieParts(options: {
   readonly broker: Broker
   readonly store: Store
   readonly log: Log
-}): Parts {
+}
+
+export function tieParts(options: PartsOptions): Parts {
   const { bootId, space, home, broker, store, log } = options
   const variables = new EnvVariables(options.settings.environment, home.root)
   const dispatcher = new Dispatcher(bootId)
-  const logFileOf = (env: string) => envLog(home, env)
   const loader = new Loader({ codeOf: (version) => store.code.get(version), dispatcher })
   const builds = new Builds({
     folderOf: (env) => join(home.envs, nameToken(env)),
-    logFileOf,
+    logFileOf: (env) => envLog(home, env),
     salt: space,
     variables,
     filesOf: (version) => store.files.get(version),
     log,
   })
-  const registry = new Registry({
-    store,
-    dispatcher,
-    loader,
-    parts: {
-      log,
-      prepare: (preparation) => builds.prepare(preparation),
-      tidy: (env, inUse) => builds.tidy(env, inUse),
-      loadVersion: (env, process, info) => loader.load(env, process, info),
-      load: (env, process, route) => loader.loadWaiting(env, process, route),
-      loaded: (route, index) => dispatcher.loaded(route, index),
-      lost: (process, reason) => dispatcher.linkLost(process, "WORKER_LOST", reason),
-      unloaded: (env, reason) => dispatcher.unloaded(env, reason),
-      instancesLost: (env, reason) => {
-        for (const instance of env.instances.values()) dispatcher.lost(instance, reason)
-      },
-      refused: (env, error) => dispatcher.envRefused(env, error),
-      resume: (env) => dispatcher.resume(env),
-      start: (env, spec, build) =>
-        new EnvProcess({
-          ...build,
-          env: env.name,
-          incarnation: crypto.randomUUID().slice(0, 8),
-          bootId,
-          space,
-          threadsMax: spec.threads.max,
-          memoryMiB: spec.memoryMiB,
-          bunArgs: spec.bunArgs,
-          connection: broker.connection,
-          broker: broker.envAccess,
-          logFile: logFileOf(env.name),
-          variables: variables.ofProcess(spec.vars),
-          onReplies: (link, frame) => dispatcher.replies(link, frame),
-          onCutOff: (process) => {
-            const reason = "the env process lost its connection to the broker"
-            dispatcher.linkLost(process, "BROKER_LOST", reason)
-          },
-          onReachable: (process) => env.cameBack(process),
-          onUnsent: (batch, error) => dispatcher.unsent(batch, error),
-        }),
-    },
+  const parts = partsOfEnvs(options, { dispatcher, loader, builds, variables })
+  const registry = new Registry({ store, dispatcher, loader, parts })
+  const objects = new Objects({
+    open: (problem) => openObjects(broker.connection, { space, problem }),
+    bytesMax: options.settings.objectsBytesMax,
+    now: Date.now,
+    log,
   })
-  return { dispatcher, desk: new KeyedCalls(dispatcher, bootId), registry }
+  return { dispatcher, desk: new KeyedCalls(dispatcher, bootId), registry, objects }
+}
+
+function partsOfEnvs(
+  { bootId, space, home, broker, log }: PartsOptions,
+  tied: {
+    readonly dispatcher: Dispatcher
+    readonly loader: Loader
+    readonly builds: Builds
+    readonly variables: EnvVariables
+  },
+): EnvParts {
+  const { dispatcher, loader, builds, variables } = tied
+  return {
+    log,
+    prepare: (preparation) => builds.prepare(preparation),
+    tidy: (env, inUse) => builds.tidy(env, inUse),
+    loadVersion: (env, process, info) => loader.load(env, process, info),
+    load: (env, process, route) => loader.loadWaiting(env, process, route),
+    loaded: (route, index) => dispatcher.loaded(route, index),
+    lost: (process, reason) => dispatcher.linkLost(process, "WORKER_LOST", reason),
+    unloaded: (env, reason) => dispatcher.unloaded(env, reason),
+    instancesLost: (env, reason) => {
+      for (const instance of env.instances.values()) dispatcher.lost(instance, reason)
+    },
+    refused: (env, error) => dispatcher.envRefused(env, error),
+    resume: (env) => dispatcher.resume(env),
+    start: (env, spec, build) =>
+      new EnvProcess({
+        ...build,
+        env: env.name,
+        incarnation: crypto.randomUUID().slice(0, 8),
+        bootId,
+        space,
+        threadsMax: spec.threads.max,
+        memoryMiB: spec.memoryMiB,
+        bunArgs: spec.bunArgs,
+        connection: broker.connection,
+        broker: broker.envAccess,
+        logFile: envLog(home, env.name),
+        variables: variables.ofProcess(spec.vars),
+        onReplies: (link, frame) => dispatcher.replies(link, frame),
+        onCutOff: (process) => {
+          const reason = "the env process lost its connection to the broker"
+          dispatcher.linkLost(process, "BROKER_LOST", reason)
+        },
+        onReachable: (process) => env.cameBack(process),
+        onUnsent: (batch, error) => dispatcher.unsent(batch, error),
+      }),
+  }
 }

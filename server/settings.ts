@@ -1,5 +1,6 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import { DEFAULT_HOST, DEFAULT_PORT, type Environment, homeRoot } from "../protocol/home.ts"
+import { OBJECTS_BYTES_MAX_DEFAULT } from "../protocol/limits.ts"
 
 /** What a daemon is started with; resolved once, nothing is optional inside. */
 export interface ServerSettings {
@@ -9,6 +10,8 @@ export interface ServerSettings {
   readonly port: number
   /** Given by the user; otherwise the token file of the home counts. */
   readonly token: string | undefined
+  /** Bytes that all objects together may take. */
+  readonly objectsBytesMax: number
   /** All variables of the daemon's own environment; a few are passed on to env processes. */
   readonly environment: Environment
 }
@@ -23,6 +26,8 @@ export function readSettings(
     host: options.host ?? text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST,
     port: readPort(options.port ?? text(environment, "BUNHOUSE_PORT")),
     token: readToken(text(environment, "BUNHOUSE_TOKEN")),
+    objectsBytesMax:
+      readBytes(environment, "BUNHOUSE_OBJECTS_BYTES_MAX") ?? OBJECTS_BYTES_MAX_DEFAULT,
     environment,
   }
 }
@@ -42,6 +47,17 @@ function readToken(given: string | undefined): string | undefined {
   throw new BunhouseError(
     "INVALID_ARGUMENT",
     "expected BUNHOUSE_TOKEN to be 16 to 512 printable characters without spaces",
+  )
+}
+
+function readBytes(environment: Environment, variable: string): number | undefined {
+  const given = text(environment, variable)
+  if (given === undefined) return undefined
+  const bytes = Number(given)
+  if (/^\d+$/.test(given) && Number.isSafeInteger(bytes)) return bytes
+  throw new BunhouseError(
+    "INVALID_ARGUMENT",
+    `expected ${variable} to be a number of bytes, got ${JSON.stringify(given)}`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { asBunhouseError, BunhouseError } from "../errors.ts"
-import { PAYLOAD_BYTES_MAX } from "../limits.ts"
+import { OBJECT_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../limits.ts"
 import { lower, type Root } from "./lower.ts"
 import { raiseDirectly, raiseWithReferences } from "./raise.ts"
 import { isPlainScalar } from "./scalar.ts"
@@ -49,6 +49,13 @@ function encodeAfterRunning(value: unknown, root: Root): Uint8Array {
   }
 }
 
+/** Encodes a value that is kept as an object. Throws VALUE_NOT_SENDABLE with the path, PAYLOAD_TOO_LARGE. */
+export function encodeObject(value: unknown): Uint8Array {
+  const lowered = lower(value, "value")
+  const encoding = lowered.hasReferences ? WITH_REFERENCES : PLAIN
+  return pack(encoding, lowered.value, "value", OBJECT_BYTES_MAX)
+}
+
 /**
  * Encodes what a function threw. This never fails: what cannot travel is replaced by what can be said of it.
  */
@@ -94,13 +101,18 @@ function encodeLowered(value: unknown, root: Root): Uint8Array {
   return pack(lowered.hasReferences ? WITH_REFERENCES : PLAIN, lowered.value, root)
 }
 
-function pack(encoding: number, value: unknown, root: Root): Uint8Array {
+function pack(
+  encoding: number,
+  value: unknown,
+  root: Root,
+  bytesMax = PAYLOAD_BYTES_MAX,
+): Uint8Array {
   const bytes = packed(value, root)
   bytes[0] = encoding
-  if (bytes.length <= PAYLOAD_BYTES_MAX) return bytes
+  if (bytes.length <= bytesMax) return bytes
   throw new BunhouseError(
     "PAYLOAD_TOO_LARGE",
-    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${PAYLOAD_BYTES_MAX}`,
+    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${bytesMax}`,
   )
 }
 
@@ -109,6 +121,7 @@ const WHAT = {
   result: "the result takes",
   item: "an item of the stream takes",
   thrown: "the thrown value takes",
+  value: "the value takes",
 } as const satisfies Record<Root, string>
 
 function packed(value: unknown, root: Root): Buffer {

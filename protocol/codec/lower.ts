@@ -20,7 +20,7 @@ import { Special, SpecialKind } from "./wire.ts"
  * L5. A part of a thrown error that cannot be sent is replaced by the words of its refusal; the error still arrives.
  */
 
-export type Root = "args" | "result" | "item" | "thrown"
+export type Root = "args" | "result" | "item" | "thrown" | "value"
 
 export interface Lowered {
   readonly value: unknown

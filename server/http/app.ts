@@ -15,12 +15,14 @@ import { checkName } from "../../protocol/names.ts"
 import type { DaemonStatus } from "../../protocol/status.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
 import type { Registry } from "../envs/registry.ts"
+import type { Objects } from "../objects/objects.ts"
 import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
 import { checkFiles } from "./files.ts"
 import { readBody, readJsonBody } from "./body.ts"
 import { callByFrames, callByName, nextChunk, releaseStream } from "./calls.ts"
 import type { Gate } from "./gate.ts"
 import { instanceRoutes } from "./instances.ts"
+import { objectRoutes } from "./objects.ts"
 import { namesIn } from "./path-names.ts"
 import { envStatus } from "../envs/env-status.ts"
 import { SocketCaller, type SocketPeer } from "./socket.ts"
@@ -35,6 +37,7 @@ export interface HttpParts {
   readonly gate: Gate
   readonly registry: Registry
   readonly desk: CallDesk
+  readonly objects: Objects
   /** Payload of the hello frame. */
   readonly hello: Uint8Array
   status(): DaemonStatus
@@ -84,6 +87,7 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
   controlRoutes(app, parts)
   envRoutes(app, parts)
   instanceRoutes(app, parts.registry)
+  objectRoutes(app, parts.objects)
   callRoutes(app, parts)
   socketRoute(app, parts)
   app.listen({ hostname, port })

@@ -5,7 +5,9 @@ import { paths } from "../../protocol/http.ts"
 /** docs/protocol.md names every route of the daemon, and no other. */
 const root = join(import.meta.dir, "../..")
 const document = await Bun.file(join(root, "docs/protocol.md")).text()
-const files = ["app.ts", "instances.ts"].map((name) => join(root, "server/http", name))
+const files = ["app.ts", "instances.ts", "objects.ts"].map((name) =>
+  join(root, "server/http", name),
+)
 const app = (await Promise.all(files.map((path) => Bun.file(path).text()))).join("\n")
 
 const documented = [...document.matchAll(/^\| ([A-Z]+) `(\/[^`]*)`/gm)]

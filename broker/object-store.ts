@@ -1,0 +1,233 @@
+import {
+  jetstream as jetStreamOf,
+  type JetStreamClient,
+  type JetStreamManager,
+  JsHeaders,
+} from "@nats-io/jetstream"
+import { Objm } from "@nats-io/obj"
+import { headers } from "nats"
+import { Fields, parseJson } from "../protocol/fields.ts"
+import { OBJECT_BYTES_MAX, OBJECT_CHUNK_BYTES_MAX } from "../protocol/limits.ts"
+import { digestOf, forUrl, type ObjectDraft, ObjectWriter } from "./object-writer.ts"
+import type { BrokerConnection } from "./connection.ts"
+import { innerConnection } from "./nats-connection.ts"
+import { type Operate, operationsOn } from "./operations.ts"
+import { reasonOf } from "./reason.ts"
+import type { StoreOptions } from "./store.ts"
+
+/**
+ * The objects of a daemon in JetStream's object store. The bucket is made by the library, and what is written is what the
+ * library would write, so that the tools of NATS can read it; but an object is written before its name is known (it is
+ * the hash of the content), in requests of its own, and read in pieces, none of which the library can do.
+ *
+ * Invariants:
+ * J1. An object is there once its meta record is, and that is written when all of its chunks are.
+ * J2. What a crash leaves behind is removed by the next `all`: chunks without a meta record.
+ * J3. Reading leaves no consumer behind in the broker, which would keep it on disk for minutes.
+ * J4. Memory holds a few chunks of an object, never more.
+ */
+export class BrokerObjects {
+  readonly #manager: JetStreamManager
+  readonly #options: BrokerObjectsOptions
+  readonly #stream: string
+  readonly #chunks: string
+  readonly #metas: string
+
+  private constructor(manager: JetStreamManager, options: BrokerObjectsOptions) {
+    this.#manager = manager
+    this.#options = options
+    this.#stream = `OBJ_${options.bucket}`
+    this.#chunks = `$O.${options.bucket}.C.`
+    this.#metas = `$O.${options.bucket}.M.`
+  }
+
+  static async open(options: BrokerObjectsOptions): Promise<BrokerObjects> {
+    const { bucket, jetstream, operate } = options
+    return await operate(`opening the store ${bucket}`, async () => {
+      await new Objm(jetstream).create(bucket)
+      return new BrokerObjects(await jetstream.jetstreamManager(false), options)
+    })
+  }
+
+  /**
+   * Every object that can be read, in the order in which they were last saved. Legal while nothing is being written only:
+   * what is incomplete is removed (J2).
+   */
+  async all(): Promise<StoredObject[]> {
+    const metas = await this.#subjects(this.#metas)
+    const objects: SavedObject[] = []
+    for (let from = 0; from < metas.length; from += READ_AT_ONCE) {
+      const some = metas.slice(from, from + READ_AT_ONCE)
+      const found = await Promise.all(some.map((subject) => this.#meta(subject)))
+      for (const object of found) if (object !== undefined) objects.push(object)
+    }
+    // Whose chunks a record that cannot be read stands for is not known.
+    if (objects.length === metas.length) await this.#removeOrphans(objects)
+    return objects.toSorted((a, b) => a.seq - b.seq)
+  }
+
+  /** Begins to write an object; `save` makes it one, `removeChunks` gives it up. */
+  writer(): ObjectWriter {
+    const { jetstream, operate, messageBytesMax } = this.#options
+    return new ObjectWriter({
+      chunkBytesMax: Math.min(OBJECT_CHUNK_BYTES_MAX, messageBytesMax),
+      publish: async (nuid, chunk) => {
+        const subject = `${this.#chunks}${nuid}`
+        await operate("writing an object", () => jetstream.publish(subject, chunk))
+      },
+    })
+  }
+
+  /** Writes the meta record, in place of the one that was there under the same name. */
+  async save({ name, nuid, bytes, chunks, digest, facts }: StoredObject): Promise<void> {
+    const { bucket, jetstream, operate } = this.#options
+    const meta = {
+      name,
+      bucket,
+      nuid,
+      size: bytes,
+      chunks,
+      digest,
+      deleted: false,
+      mtime: new Date().toISOString(),
+      options: { max_chunk_size: OBJECT_CHUNK_BYTES_MAX },
+      metadata: { [FACTS]: JSON.stringify(facts) },
+    }
+    const rollup = headers()
+    rollup.set(JsHeaders.RollupHdr, JsHeaders.RollupValueSubject)
+    await operate(`writing the record of the object ${name}`, async () => {
+      await jetstream.publish(this.#metaSubject(name), JSON.stringify(meta), { headers: rollup })
+    })
+  }
+
+  /** Removes the meta record; the chunks stay until `removeChunks`. Legal where there is none. */
+  async forget(name: string): Promise<void> {
+    await this.#purge(this.#metaSubject(name), `forgetting the object ${name}`)
+  }
+
+  async removeChunks(nuid: string): Promise<void> {
+    await this.#purge(`${this.#chunks}${nuid}`, "removing an object")
+  }
+
+  /** The content, chunk by chunk. Throws UNAVAILABLE when a part of it is missing or was changed. */
+  async *read({
+    name,
+    nuid,
+    chunks,
+    digest,
+  }: Omit<StoredObject, "facts">): AsyncGenerator<Uint8Array> {
+    const hash = new Bun.CryptoHasher("sha256")
+    let held: Uint8Array | undefined
+    let seq = 1
+    for (let count = 0; count < chunks; count++) {
+      const query = { seq, next_by_subj: `${this.#chunks}${nuid}` }
+      const chunk = await this.#options.operate(`reading the object ${name}`, async () => {
+        const message = await this.#manager.direct.getMessage(this.#stream, query)
+        if (message === null) throw new Error("a part of it is missing")
+        return message
+      })
+      seq = chunk.seq + 1
+      hash.update(chunk.data)
+      // The last chunk is handed out only when all of them are what was put: a reader of less knows that it has not all.
+      if (held !== undefined) yield held
+      held = chunk.data
+    }
+    await this.#options.operate(`reading the object ${name}`, () => {
+      if (digestOf(hash.digest("hex")) === digest) return Promise.resolve()
+      return Promise.reject(new Error("it is not what was put"))
+    })
+    if (held !== undefined) yield held
+  }
+
+  async #removeOrphans(objects: readonly StoredObject[]): Promise<void> {
+    const known = new Set(objects.map(({ nuid }) => nuid))
+    for (const subject of await this.#subjects(this.#chunks)) {
+      const nuid = subject.slice(this.#chunks.length)
+      if (!known.has(nuid)) await this.removeChunks(nuid)
+    }
+  }
+
+  async #meta(subject: string): Promise<SavedObject | undefined> {
+    const { bucket, operate, problem } = this.#options
+    const message = await operate(`reading ${bucket}`, () =>
+      this.#manager.direct.getMessage(this.#stream, { last_by_subj: subject }),
+    )
+    if (message === null) return undefined
+    try {
+      return { ...readMeta(new TextDecoder().decode(message.data)), seq: message.seq }
+    } catch (error) {
+      problem(`the object ${subject} is left out: ${reasonOf(error)}`)
+      return undefined
+    }
+  }
+
+  async #subjects(prefix: string): Promise<string[]> {
+    return await this.#options.operate(`reading ${this.#options.bucket}`, async () => {
+      const filter = { subjects_filter: `${prefix}>` }
+      const { state } = await this.#manager.streams.info(this.#stream, filter)
+      return Object.keys(state.subjects ?? {})
+    })
+  }
+
+  async #purge(filter: string, doing: string): Promise<void> {
+    await this.#options.operate(doing, () => this.#manager.streams.purge(this.#stream, { filter }))
+  }
+
+  #metaSubject(name: string): string {
+    return `${this.#metas}${forUrl(Buffer.from(name).toString("base64"))}`
+  }
+}
+
+/** Opens the objects of a daemon's space. Rejects with UNAVAILABLE. */
+export async function openObjects(
+  connection: BrokerConnection,
+  { space, problem }: StoreOptions,
+): Promise<BrokerObjects> {
+  const inner = innerConnection(connection)
+  return await BrokerObjects.open({
+    bucket: `bunhouse-${space}-objects`,
+    jetstream: jetStreamOf(inner.nats),
+    operate: operationsOn(inner),
+    messageBytesMax: connection.maxMessageBytes,
+    problem,
+  })
+}
+
+interface BrokerObjectsOptions {
+  readonly bucket: string
+  readonly jetstream: JetStreamClient
+  readonly operate: Operate
+  /** Longest message that the broker takes. */
+  readonly messageBytesMax: number
+  /** Gets a line about each object that is left out. */
+  readonly problem: (line: string) => void
+}
+
+/** An object with its record. */
+export interface StoredObject extends ObjectDraft {
+  readonly name: string
+  /** What else its owner keeps of it: plain JSON, unchecked when it is read. */
+  readonly facts: unknown
+}
+
+interface SavedObject extends StoredObject {
+  /** Grows with each saving. */
+  readonly seq: number
+}
+
+const READ_AT_ONCE = 64
+/** Key in the metadata of an object. */
+const FACTS = "bunhouse"
+
+function readMeta(text: string): StoredObject {
+  const fields = new Fields("the record of an object", parseJson("the record of an object", text))
+  const facts = fields.required("metadata", (metadata) => metadata.text(FACTS))
+  return {
+    name: fields.text("name"),
+    nuid: fields.text("nuid"),
+    bytes: fields.integer("size", 0, OBJECT_BYTES_MAX),
+    chunks: fields.integer("chunks", 0, Number.MAX_SAFE_INTEGER),
+    digest: fields.text("digest"),
+    facts: parseJson("the facts of an object", facts),
+  }
+}
