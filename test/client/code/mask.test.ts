@@ -150,6 +150,8 @@ describe("maskOf() keeps", () => {
       "class A { private m<T>(t: T) { return 'wanted' } }",
       "$={m<T>(t: T) { return 'wanted' }}[\"m\"];",
     ],
+    ["const o = { async *m() { yield 'wanted' } }", `$={async *m() { yield 'wanted' }}["m"];`],
+    ["class A { static *m() { yield 'wanted' } }", `$={*m() { yield 'wanted' }}["m"];`],
     ["class A { f = () => 'wanted' }", "$=() => 'wanted';"],
     [
       "const o = { m() { return [o.n, 'wanted'] }, n: 1 }",
