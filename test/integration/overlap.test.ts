@@ -55,11 +55,11 @@ describe("fifty calls of a sync function that sleeps", () => {
   test("sleep at the same time, each on a thread", async () => {
     const { block } = await sendSleepers(stack.here.env("sync"))
     await block.async(1)
-    const intervals = await Promise.all(Array.from({ length: 50 }, () => block.async(1_000)))
+    const intervals = await Promise.all(Array.from({ length: 50 }, () => block.async(3_000)))
     expect(mostAtOnce(intervals)).toBe(50)
     const took =
       Math.max(...intervals.map(({ to }) => to)) - Math.min(...intervals.map(({ from }) => from))
-    expect(took).toBeLessThan(3_000)
+    expect(took).toBeLessThan(6_000)
   })
 
   test("never more of them than the env has threads", async () => {
