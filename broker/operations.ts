@@ -21,10 +21,10 @@ export function operationsOn(connection: InnerConnection): Operate {
     try {
       return await connection.untilLost(() => Promise.race([start(end.signal), late]))
     } catch (cause) {
+      end.abort()
       throw new BunhouseError("UNAVAILABLE", `${doing} failed: ${reasonOf(cause)}`, { cause })
     } finally {
       clearTimeout(timer)
-      end.abort()
     }
   }
 }

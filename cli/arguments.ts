@@ -68,6 +68,8 @@ function makeProgram(run: Run): Command {
   addLogs(program, run)
   addCall(program, run)
   addMap(program, run)
+  addJobs(program, run)
+  addJob(program, run)
   addSimple(program, run, "ls", async () => (await import("./commands/ls.ts")).ls)
   addBench(program, run)
   addSimple(program, run, "version", async () => (await import("./commands/version.ts")).version)
@@ -232,6 +234,36 @@ interface MapFlags extends Partial<TimeoutFlag> {
   readonly concurrency?: string
   readonly settled?: true
   readonly spread?: true
+}
+
+function addJobs(program: Command, run: Run): void {
+  addCommand(program, "jobs")
+    .option("--state <state>", "Only jobs of that state")
+    .option("--dead", "Only durable jobs that failed for good")
+    .option("-n, --limit <count>", "How many at most", "50")
+    .action((options: JobsFlags & JsonFlag) =>
+      run(options, async (cli) => {
+        const limit = parseCount("--limit", options.limit)
+        const state = options.dead === true ? "dead" : options.state
+        return (await import("./commands/jobs.ts")).jobs(cli, { state, limit })
+      }),
+    )
+}
+
+interface JobsFlags {
+  readonly state?: string
+  readonly dead?: true
+  readonly limit: string
+}
+
+function addJob(program: Command, run: Run): void {
+  addCommand(program, "job", "job <id>")
+    .option("--cancel", "End it, unless it has ended")
+    .action((id: string, options: JsonFlag & { readonly cancel?: true }) =>
+      run(options, async (cli) => {
+        return (await import("./commands/job.ts")).job(cli, id, options.cancel === true)
+      }),
+    )
 }
 
 function withStopTimeout(command: Command): Command {

@@ -18,7 +18,7 @@ export const EXIT_CODES: Readonly<Record<number, string>> = {
   [EXIT_THROWN]: "the called function threw",
   [EXIT_USAGE]: "a wrong command, option, argument or value",
   [ERROR_CODES.UNAUTHENTICATED.exit]: "not allowed: a wrong token, or files that others may read",
-  [ERROR_CODES.NOT_FOUND.exit]: "there is no such env, function or log",
+  [ERROR_CODES.NOT_FOUND.exit]: "there is no such env, function, job or log",
   [ERROR_CODES.ENV_FAILED.exit]: "the env is failed, or cannot load the function",
   [ERROR_CODES.UNAVAILABLE.exit]: "not now: overloaded, stopping, or the daemon cannot start",
   [ERROR_CODES.NO_DAEMON.exit]: "no daemon is running, or it is of another version",

@@ -90,6 +90,26 @@ export const COMMANDS = {
       "the first failure ends the command and cancels the other calls. Progress is drawn on stderr, if that is a terminal.",
     exits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 70, 130],
   },
+  jobs: {
+    summary: "List the jobs that the daemon keeps, newest first",
+    examples: [
+      ["bunhouse jobs", "the last 50"],
+      ["bunhouse jobs --state running", "queued, running, succeeded, failed or cancelled"],
+      ["bunhouse jobs --dead", "the dead-letter list: durable jobs that failed for good"],
+      ["bunhouse jobs --json | jq -r '.jobs[].id'", ""],
+    ],
+    exits: [0, 2, 3, 7, 8, 70],
+  },
+  job: {
+    summary: "Show a job, and what it returned or threw",
+    examples: [
+      ["bunhouse job 3f0c1d", ""],
+      ["bunhouse job 3f0c1d --json | jq .result", ""],
+      ["bunhouse job 3f0c1d --cancel", "ends it; one that waits never runs"],
+    ],
+    notes: "A job that failed exits as a call that fails alike.",
+    exits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 70],
+  },
   ls: {
     summary: "List the functions that were sent, by env",
     examples: [
@@ -131,7 +151,7 @@ export const ROOT_EXAMPLES: CommandHelp["examples"] = [
 export const ENVIRONMENT_HELP = `Environment:
   BUNHOUSE_HOME         state folder (~/.bunhouse)
   BUNHOUSE_HOST, _PORT  where the daemon listens (127.0.0.1, 7420)
-  BUNHOUSE_URL          daemon that status, ls and call ask, instead of the one of this machine
+  BUNHOUSE_URL          daemon that status, ls, call, jobs and job ask, instead of the one of this machine
   BUNHOUSE_TOKEN        its token, instead of the token file in the state folder
   BUNHOUSE_NATS_SERVER  the nats-server to start;  BUNHOUSE_NATS_URL: a cluster to use instead
   NO_COLOR              no colours`

@@ -10,6 +10,13 @@ export interface CallContext {
   readonly callId: string
   readonly env: string
   readonly function: string
+  /**
+   * Says how far the call has come, 0 to 1, with a message of up to 500 characters: `job.status()` shows the last report.
+   * Of more than about 20 reports a second some are left out.
+   *
+   * @throws {BunhouseError} INVALID_ARGUMENT for what is no number from 0 to 1.
+   */
+  readonly progress: (fraction: number, message?: string) => void
 }
 
 /**

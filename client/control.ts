@@ -7,6 +7,7 @@ import { type Address, noDaemon } from "./settings.ts"
 /** Requests to the daemon that are not calls: JSON over HTTP, or bytes: a shipped folder, an object. */
 export class Control {
   readonly #address: () => Address
+  #hadContact = false
 
   constructor(address: () => Address) {
     this.#address = address
@@ -37,14 +38,28 @@ export class Control {
     throw noBunhouse(this.#address().url)
   }
 
+  /** Whether somebody answered before. */
+  get hadContact(): boolean {
+    return this.#hadContact
+  }
+
   /**
    * As `request`, with whatever body, and the answer not read yet.
    *
    * @throws {BunhouseError} as `request`.
    */
   async send(method: string, path: string, options: SendOptions = {}): Promise<Response> {
+    const response = await this.exchange(method, path, options)
+    if (response.ok) return response
+    const answer: unknown = await response.json().catch(() => undefined)
+    if (typeof answer !== "object" || answer === null) throw noBunhouse(this.#address().url)
+    throw fromErrorRecord("error" in answer ? answer.error : undefined)
+  }
+
+  /** As `send`, but a refusal is an answer, too; and what `signal` was aborted with is thrown as it is. */
+  async exchange(method: string, path: string, options: SendOptions): Promise<Response> {
     const { body, type = JSON_TYPE, timeoutMs = CONTROL_TIMEOUT_MS, signal } = options
-    const { keepsConnection = true } = options
+    const { keepsConnection = true, headers = {} } = options
     const { url, token } = this.#address()
     const response = await fetch(`${url}${path}`, {
       method,
@@ -52,6 +67,7 @@ export class Control {
         authorization: `Bearer ${token}`,
         "content-type": type,
         [PROTOCOL_HEADER]: String(PROTOCOL_VERSION),
+        ...headers,
       },
       signal: signal ?? AbortSignal.timeout(timeoutMs),
       // As for calls: the daemon is addressed directly, and its token is no business of a proxy.
@@ -61,12 +77,11 @@ export class Control {
       keepalive: keepsConnection,
       ...(body !== undefined && { body }),
     }).catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === "AbortError") throw error
       throw unreachable(url, method, path, timeoutMs, error)
     })
-    if (response.ok) return response
-    const answer: unknown = await response.json().catch(() => undefined)
-    if (typeof answer !== "object" || answer === null) throw noBunhouse(url)
-    throw fromErrorRecord("error" in answer ? answer.error : undefined)
+    this.#hadContact = true
+    return response
   }
 }
 
@@ -74,6 +89,7 @@ export interface SendOptions {
   readonly body?: string | Uint8Array
   /** Default: JSON. */
   readonly type?: string
+  readonly headers?: Readonly<Record<string, string>>
   /** Until the answer is there; default CONTROL_TIMEOUT_MS. */
   readonly timeoutMs?: number
   /** Ends the request, and reading its answer, in place of `timeoutMs`. */

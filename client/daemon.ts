@@ -3,16 +3,21 @@ import { BunhouseError } from "../protocol/errors.ts"
 import { type FunctionInfo, readFunctionInfo } from "../protocol/function-spec.ts"
 import { type Environment } from "../protocol/home.ts"
 import { paths } from "../protocol/http.ts"
+import type { JobStatus } from "../protocol/job.ts"
 import { DEFAULT_ENV, splitAddress } from "../protocol/names.ts"
+import type { ScheduleStatus } from "../protocol/schedule.ts"
 import type { DaemonStatus } from "../protocol/status.ts"
 import type { AnyClass } from "./code/members.ts"
 import { Env } from "./env.ts"
+import { Job } from "./job.ts"
+import { type JobListOptions, listJobs } from "./job-list.ts"
 import { Link } from "./link.ts"
 import { Objects } from "./objects.ts"
 import { readStatus } from "./read-status.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
 import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
 import { makeRemoteModule, type RemoteModule } from "./remote-module.ts"
+import { listSchedules, putSchedule, removeSchedule, type ScheduleOptions } from "./schedule.ts"
 import type { ConnectOptions } from "./settings.ts"
 
 /** A daemon, as its users see it. `here` is the one of this machine; `connect` gives any other. */
@@ -70,6 +75,50 @@ export class Daemon implements Disposable {
    */
   async getModule<M extends object>(address: string): Promise<RemoteModule<M>> {
     return makeRemoteModule<M>(this.#link, await this.#find(address))
+  }
+
+  /**
+   * A job that was started earlier, by anybody: at once and without asking. `R` is what its function returns.
+   *
+   * @throws {BunhouseError} INVALID_ARGUMENT for what is no id.
+   */
+  job<R = unknown>(id: string): Job<R> {
+    return new Job<R>(this.#link, id)
+  }
+
+  /** Jobs, newest first; `{ state: "dead" }` is the dead-letter list: durable jobs that failed for good. */
+  jobs(options: JobListOptions = {}): Promise<JobStatus[]> {
+    return listJobs(this.#link, options)
+  }
+
+  /**
+   * Starts a job at each tick of a cron expression (five fields, or six with seconds in front), over and over: the daemon
+   * keeps the schedule, and a schedule of the same name is replaced. A tick that comes while no daemon runs is not made up
+   * for; one that comes while the last job still runs starts another.
+   *
+   * @throws {BunhouseError} INVALID_ARGUMENT for an expression that is none, NOT_FOUND when the daemon lacks the function.
+   */
+  schedule<F extends AnyFunction>(
+    name: string,
+    cron: string,
+    remote: Remote<F>,
+    args: Parameters<F>,
+    options: ScheduleOptions = {},
+  ): Promise<ScheduleStatus> {
+    return putSchedule(this.#link, name, cron, remote.info, args, options)
+  }
+
+  schedules(): Promise<ScheduleStatus[]> {
+    return listSchedules(this.#link)
+  }
+
+  /**
+   * Ends a schedule. Jobs that it has started go on.
+   *
+   * @throws {BunhouseError} NOT_FOUND.
+   */
+  unschedule(name: string): Promise<void> {
+    return removeSchedule(this.#link, name)
   }
 
   /** Processes, envs, functions and calls of the daemon. */

@@ -6,6 +6,7 @@ import { Connection } from "./connection/connection.ts"
 import { Control } from "./control.ts"
 import type { OnLog } from "./logs.ts"
 import { RetryBudget } from "./retry.ts"
+import { JobRequests } from "./job-requests.ts"
 import { type Address, type ConnectOptions, resolveAddress } from "./settings.ts"
 
 /** All ways to one daemon. Nothing is opened before it is needed. */
@@ -15,6 +16,7 @@ export class Link {
   readonly blocking: BlockingCaller
   readonly retryBudget = new RetryBudget()
   readonly onLog: OnLog | undefined
+  readonly jobs: JobRequests
   readonly environment: Environment
   readonly #options: ConnectOptions
 
@@ -24,6 +26,7 @@ export class Link {
     this.onLog = options.onLog
     const address = () => this.address()
     this.control = new Control(address)
+    this.jobs = new JobRequests(this.control)
     this.connection = new Connection(address)
     this.blocking =
       options.blocking === "resident" ? new ResidentCaller(address) : new SpawnCaller(address)
@@ -36,5 +39,6 @@ export class Link {
   close(): void {
     this.connection.close()
     this.blocking.close()
+    this.jobs.close()
   }
 }

@@ -49,7 +49,8 @@ export function readOutcome(frame: FrameReader, names: Names, callId: () => stri
   }
 }
 
-function addRemoteInfo(thrown: unknown, names: Names, callId: string): void {
+/** Adds `error.remote` to an error. */
+export function addRemoteInfo(thrown: unknown, names: Names, callId: string): void {
   if (!Error.isError(thrown)) return
   const remote: RemoteInfo = {
     env: names.env,

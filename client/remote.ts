@@ -2,6 +2,8 @@ import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { isGeneratorKind } from "../protocol/members.ts"
 import { GeneratorCalls } from "./generator-calls.ts"
 import type { AsAsyncGenerator, AsGenerator, IsGenerator } from "./generator-types.ts"
+import type { JobOptions } from "../protocol/job.ts"
+import { type Job, startJob } from "./job.ts"
 import type { Link } from "./link.ts"
 import type { LogLine } from "./logs.ts"
 import type { Items, MapMethod, MapOptions } from "./map.ts"
@@ -18,7 +20,7 @@ export interface CallOptions {
    * stream covers all of it, from the first item that is asked for. Default 300,000 (five minutes).
    */
   readonly timeoutMs?: number
-  /** Cancels the call. A blocking call looks at it once, before it starts. */
+  /** Cancels the call. A blocking call looks at it once, before it starts. It has no effect on jobs. */
   readonly signal?: AbortSignal
   /**
    * Tries again what certainly did not run, and what may have run where there is an `idempotencyKey`. Default: none.
@@ -39,6 +41,8 @@ export interface CallOptions {
   readonly onLog?: (line: LogLine) => void
   /** Of calls of generator functions. */
   readonly stream?: StreamOptions
+  /** For `start` only: how the job is run. */
+  readonly job?: JobOptions
 }
 
 export interface StreamOptions {
@@ -72,6 +76,13 @@ export interface RemoteMethods<F extends AnyFunction> {
   readonly sync: Blocking<F>
   /** Calls the function for every item of a list, many at a time; results in the order of the items. */
   readonly map: MapMethod<F>
+  /**
+   * Starts a job: a call that goes on without its caller, and whose result is fetched later, by any process. Resolves
+   * once the daemon has the job in its store. Its deadline is `timeoutMs` for each attempt; default none.
+   *
+   * @throws {BunhouseError} as `async` where the job was not accepted. OVERLOADED when too many jobs are kept.
+   */
+  start(...args: Parameters<F>): Promise<Job<Awaited<ReturnType<F>>>>
   /** The same function with other options for its calls. */
   with(options: CallOptions): Remote<F>
   /** The function itself, here. Undefined when only its name is known (`here.get`). */
@@ -143,6 +154,7 @@ export function makeRemote<F extends AnyFunction>(parts: RemoteParts<F>): Remote
     async: (...args: unknown[]) => call.awaitable(args),
     sync: (...args: unknown[]) => call.blockingValue(args),
     map: (items: Items<unknown>, options: MapOptions = {}) => call.map(items, options),
+    start: (...args: unknown[]) => startJob({ link: parts.link, info, args, ...parts.options }),
     with: (options: CallOptions) => {
       return makeRemote({ ...parts, options: { ...parts.options, ...options } })
     },

@@ -1,4 +1,7 @@
+import { now } from "../protocol/deadlines.ts"
 import { callIdOf } from "../protocol/hello.ts"
+import { PROGRESS_REPORTS_MAX } from "../protocol/limits.ts"
+import { encodeProgress } from "../protocol/progress.ts"
 import type { Output } from "./output/output-log.ts"
 import type { CallContext } from "../client/context.ts"
 import type { CallStreams } from "./call-streams.ts"
@@ -20,6 +23,10 @@ export class RunningCall implements CallContext {
   readonly #bootId: string
   readonly #serial: number
   readonly #dueAt: number
+  readonly #report: ReportProgress
+  /** Reports that may pass, as of the last one. They come back at PROGRESS_REPORTS_MAX a second. */
+  #reportsLeft = PROGRESS_REPORTS_MAX
+  #reportedAt = 0
   #controller: AbortController | undefined = undefined
   #cancelled = false
 
@@ -29,6 +36,7 @@ export class RunningCall implements CallContext {
     id: number,
     serial: number,
     timeoutMs: number,
+    report: ReportProgress,
   ) {
     this.env = about.env
     this.function = functionName
@@ -36,6 +44,7 @@ export class RunningCall implements CallContext {
     this.#bootId = about.bootId
     this.#serial = serial
     this.#dueAt = timeoutMs === 0 ? 0 : Date.now() + timeoutMs
+    this.#report = report
   }
 
   get callId(): string {
@@ -60,12 +69,31 @@ export class RunningCall implements CallContext {
     this.hasEnded = true
   }
 
+  /** Also fit to be taken out of the context alone. */
+  get progress(): CallContext["progress"] {
+    return (fraction, message) => this.#progress(fraction, message)
+  }
+
   cancel(): void {
     this.#cancelled = true
     this.#controller?.abort(cancelReason())
     this.streams?.cancel()
   }
+
+  #progress(fraction: number, message: string | undefined): void {
+    const payload = encodeProgress(fraction, message)
+    const time = now()
+    const back = ((time - this.#reportedAt) / 1_000) * PROGRESS_REPORTS_MAX
+    const left = Math.min(PROGRESS_REPORTS_MAX, this.#reportsLeft + back)
+    if (left < 1) return
+    this.#reportsLeft = left - 1
+    this.#reportedAt = time
+    this.#report(this.id, payload)
+  }
 }
+
+/** Sends the payload of a progress frame about the call `id` towards the daemon. */
+export type ReportProgress = (id: number, payload: Uint8Array) => void
 
 /** What all calls of one env process have in common. */
 export interface CallFacts {

@@ -3,13 +3,14 @@ import { asBunhouseError } from "../protocol/errors.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
 import { slotOf } from "../protocol/slots.ts"
 import type { StreamEnd } from "../protocol/streams/sender.ts"
-import { type CallFacts, RunningCall } from "./call-context.ts"
+import { type CallFacts, type ReportProgress, RunningCall } from "./call-context.ts"
 import { CallStreams, replyStreamEnd } from "./call-streams.ts"
 import {
   argumentsOf,
   isThenable,
   type LoadedFunction,
   replyFailure,
+  replyProgress,
   replyThrown,
   replyValue,
   type ReplySink,
@@ -24,6 +25,7 @@ import {
 export class Loop {
   readonly #facts: CallFacts
   readonly #sink: ReplySink
+  readonly #report: ReportProgress
   readonly #storage = new AsyncLocalStorage<RunningCall>()
   /** By the slot of the daemon's id. */
   readonly #running: (RunningCall | undefined)[] = []
@@ -31,6 +33,7 @@ export class Loop {
   constructor(facts: CallFacts, sink: ReplySink) {
     this.#facts = facts
     this.#sink = sink
+    this.#report = (id, payload) => replyProgress(sink, id, payload)
   }
 
   current(): RunningCall | undefined {
@@ -41,7 +44,7 @@ export class Loop {
     const { id, flags, serial, timeoutMs } = frame
     const args = argumentsOf(frame, this.#sink)
     if (args === undefined) return
-    const call = new RunningCall(this.#facts, fn.name, id, serial, timeoutMs)
+    const call = new RunningCall(this.#facts, fn.name, id, serial, timeoutMs, this.#report)
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
     if (flags & (FrameFlag.stream | FrameFlag.streamedArguments)) {

@@ -56,6 +56,10 @@ export function replyFailure(sink: ReplySink, id: number, error: BunhouseError, 
   sink.open(payload.length).write(FrameType.error, flags, id, 0, 0, 0, payload)
 }
 
+export function replyProgress(sink: ReplySink, id: number, payload: Uint8Array): void {
+  sink.open(payload.length).write(FrameType.progress, 0, id, 0, 0, 0, payload)
+}
+
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" &&

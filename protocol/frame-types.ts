@@ -9,6 +9,7 @@ export const FrameType = {
   log: 7,
   items: 8,
   credit: 9,
+  progress: 10,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 

@@ -21,10 +21,14 @@ export const PROTOCOL_HEADER = "bunhouse-protocol"
 export const TIMEOUT_HEADER = "bunhouse-timeout-ms"
 /** Optional request header of a call: calls of one function with one key run once. */
 export const IDEMPOTENCY_HEADER = "idempotency-key"
-/** Answer to a call with an encoded payload: `value` or `thrown`. */
+/** Answer to a call with an encoded payload: `value` or `thrown`; for the result of a job also `failed`. */
 export const OUTCOME_HEADER = "bunhouse-outcome"
 /** Answer that carries an object: its `ObjectInfo` as JSON, in ASCII. */
 export const OBJECT_HEADER = "bunhouse-object"
+/** JSON. With the start of a job its options (`JobOptions`), with its result its status. */
+export const JOB_HEADER = "bunhouse-job"
+/** JSON: what a schedule starts, and when (`ScheduleSpec`). */
+export const SCHEDULE_HEADER = "bunhouse-schedule"
 
 export const paths = {
   /** Liveness, without a token: 200 as long as the process answers. */
@@ -64,4 +68,11 @@ export const paths = {
     `/v1/envs/${encodeURIComponent(env)}/modules/${encodeURIComponent(module)}`,
   call: (env: string, fn: string) =>
     `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}/call`,
+  startJob: (env: string, fn: string) =>
+    `/v1/envs/${encodeURIComponent(env)}/functions/${encodeURIComponent(fn)}/jobs`,
+  jobs: "/v1/jobs",
+  jobsEnded: "/v1/jobs/ended",
+  job: (id: string) => `/v1/jobs/${encodeURIComponent(id)}`,
+  schedules: "/v1/schedules",
+  schedule: (name: string) => `/v1/schedules/${encodeURIComponent(name)}`,
 } as const

@@ -5,6 +5,9 @@
  * Units stand last in the names. Who enforces a bound is said beside it. Longer than other files may be, because bounds that
  * stand in several files contradict each other unseen.
  */
+import { JOB_WAIT_MS_MAX } from "./job-limits.ts"
+
+export * from "./job-limits.ts"
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -251,7 +254,6 @@ export const RETRY_WAIT_MS_MAX = 20_000
 export const RETRY_BUDGET_MAX = 50
 export const RETRY_BUDGET_CALLS = 10
 export const RETRY_BUDGET_PER_SECOND = 1
-
 /** A log file of the daemon or an env begins anew at this size; so many files are kept. Looked at after so many bytes. */
 export const LOG_BYTES_MAX = 10 * MIB
 export const LOG_FILES_MAX = 3
@@ -323,3 +325,4 @@ assertRelation(
   "the answer to a blocking call to hold its lines",
 )
 assertRelation(LOG_UNREAD_BYTES_MAX < UNREAD_BYTES_MAX, "lines to be dropped before a caller is")
+assertRelation(JOB_WAIT_MS_MAX < CONTROL_TIMEOUT_MS, "a client to outlast the wait for a job")

@@ -18,9 +18,9 @@ const FORGING = /[\p{Cc}\u2028\u2029\p{Bidi_Control}]/gu
 const SHOWN_LENGTH_MAX = 60
 const PLAIN = /^[a-z0-9][a-z0-9_-]{0,31}$/
 
-/** Throws INVALID_ARGUMENT unless `name` may be the name of an env, a function, a module, an instance or an object. */
+/** Throws INVALID_ARGUMENT unless `name` may be the name of an env, a function, a module, an instance, an object or a schedule. */
 export function checkName(
-  what: "env" | "function" | "instance" | "module" | "object",
+  what: "env" | "function" | "instance" | "module" | "object" | "schedule",
   name: unknown,
 ): asserts name is string {
   const reason = whyNotAName(name)

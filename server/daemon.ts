@@ -9,6 +9,7 @@ import { homeTaken } from "./entry.ts"
 import { prepareHome, readOrMakeSecret } from "./home.ts"
 import type { HttpServer, serveHttp } from "./http/app.ts"
 import { Gate, LOCAL_HOSTS } from "./http/gate.ts"
+import type { JobService } from "./jobs/open.ts"
 import { HomeLock } from "./lock.ts"
 import type { Log } from "./log.ts"
 import type { Parts } from "./parts.ts"
@@ -55,20 +56,31 @@ export class Daemon {
     const opening = openBroker({ settings, home, space, log, progress })
     undo.defer(async () => (await opening.catch(() => undefined))?.stop())
     // Loaded while the broker starts: together they are most of what a restart waits for.
-    const [{ openStore }, { tieParts }, { serveHttp }] = await Promise.all([
-      import("../broker/store.ts"),
-      import("./parts.ts"),
-      import("./http/app.ts"),
-    ])
+    const [{ openStore }, { openJobStore }, { openJobs }, { tieParts }, { serveHttp }] =
+      await Promise.all([
+        import("../broker/store.ts"),
+        import("../broker/job-store.ts"),
+        import("./jobs/open.ts"),
+        import("./parts.ts"),
+        import("./http/app.ts"),
+      ])
     const broker = await opening
     const problem = (line: string) => log("record skipped", { line })
-    const store = await openStore(broker.connection, { space, problem })
+    const [store, jobStore] = await Promise.all([
+      openStore(broker.connection, { space, problem }),
+      openJobStore(broker.connection, { space, problem }),
+    ])
     const bootId = crypto.randomUUID().slice(0, 8)
     const calls = tieParts({ bootId, space, home, settings, broker, store, log })
-    await calls.registry.restore(problem)
-    const daemon = new Daemon({ settings, home, lock, broker, log, bootId, ...calls })
+    const { dispatcher, registry } = calls
+    const [heads] = await Promise.all([jobStore.all(), registry.restore(problem)])
+    const options = { bootId, log, dispatcher, registry, problem }
+    const jobs = await openJobs({ ...options, store: jobStore, heads })
+    undo.defer(() => jobs.stop(0))
+    const daemon = new Daemon({ settings, home, lock, broker, log, bootId, jobs, ...calls })
     daemon.#listen(serveHttp)
     undo.move()
+    jobs.begin()
     return daemon
   }
 
@@ -123,7 +135,7 @@ export class Daemon {
   }
 
   #listen(serve: typeof serveHttp): void {
-    const { settings, home, bootId, desk, registry, objects } = this.#parts
+    const { settings, home, bootId, desk, registry, objects, jobs } = this.#parts
     const token = settings.token ?? readOrMakeSecret(home.token)
     const hello: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
     try {
@@ -133,6 +145,8 @@ export class Daemon {
           desk,
           registry,
           objects,
+          jobs: jobs.jobs,
+          schedules: jobs.schedules,
           hello: Buffer.from(JSON.stringify(hello)),
           status: () => this.status(),
           refusal: () => this.refusal(),
@@ -155,15 +169,17 @@ export class Daemon {
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { dispatcher, registry, objects, broker, home, lock, log, bootId } = this.#parts
+    const { dispatcher, registry, objects, jobs, broker, home, lock, log, bootId } = this.#parts
     log("stopping", { drainMs, callsInFlight: dispatcher.callsInFlight })
     this.#state = "draining"
+    jobs.drain()
     dispatcher.refuseAll(draining())
     const patience = setTimeout(() => this.hurry(), drainMs)
     await Promise.race([dispatcher.drained(), this.#hurried.promise])
     clearTimeout(patience)
     clearTimeout(this.#brokerTimer)
     await registry.close(draining(), ENV_GRACE_MS)
+    await jobs.stop(JOBS_GRACE_MS)
     objects.close()
     await this.#http?.stop()
     await broker.stop()
@@ -194,6 +210,7 @@ export class Daemon {
 }
 
 interface DaemonParts extends Parts {
+  readonly jobs: JobService
   readonly settings: ServerSettings
   readonly home: HomePaths
   readonly lock: HomeLock
@@ -229,3 +246,5 @@ function draining(): BunhouseError {
 }
 
 const ENV_GRACE_MS = 500
+/** For writing down how jobs ended that ended with their env. */
+const JOBS_GRACE_MS = 2_000

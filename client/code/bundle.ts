@@ -1,5 +1,6 @@
 import { dirname, relative, resolve as absolute } from "node:path"
 import { BunhouseError } from "../../protocol/errors.ts"
+import { sourcePath } from "../../protocol/root.ts"
 import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
 import { nativePackages, packageOf } from "./native.ts"
@@ -125,7 +126,7 @@ function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
   })
 }
 
-const LIBRARY = Bun.fileURLToPath(import.meta.resolve("../index.ts"))
+const LIBRARY = sourcePath("client/index.ts")
 const OF_THE_PROGRAM = /^(?!.*[\\/]node_modules[\\/]).*\.[cm]?[jt]sx?$/
 
 /** Values that the library exports; one by one, because Bun makes no `export *` of an external module. */

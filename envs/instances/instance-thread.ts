@@ -65,11 +65,15 @@ export class InstanceThread {
   run(frame: FrameReader): void {
     const { id } = frame
     const { sink, index } = this.#parts
+    const forward = (reply: FrameReader) => {
+      sink.open(reply.end - reply.start).copyFrom(reply, id, 0, 0, 0)
+    }
     this.#submit({
       id,
       target: index,
       batch: alone(frame),
-      answered: (reply) => sink.open(reply.end - reply.start).copyFrom(reply, id, 0, 0, 0),
+      answered: forward,
+      progressed: forward,
       failed: (error) => replyFailure(sink, id, error, FrameFlag.gone), // U2
     })
   }

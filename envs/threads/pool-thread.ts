@@ -16,6 +16,8 @@ export interface ThreadTask {
   readonly batch: Uint8Array | undefined
   /** The thread's answer; `frame` is valid during the call only. */
   readonly answered: (frame: FrameReader) => void
+  /** The call goes on, and `frame` is a report of its progress. */
+  readonly progressed?: (frame: FrameReader) => void
   /** It will not be answered. */
   readonly failed: (error: BunhouseError) => void
 }
@@ -180,6 +182,7 @@ export class PoolThread {
         if (this.#state === "starting") this.#state = "ready"
         this.#threadNumber = frame.id
       } else if (frame.type === FrameType.log) this.#parts.onLog(frame)
+      else if (frame.type === FrameType.progress) this.#posted[0]?.task.progressed?.(frame)
       else this.#answered(frame)
       channel.pass()
     }

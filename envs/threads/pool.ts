@@ -66,11 +66,15 @@ export class ThreadPool {
     const { id } = frame
     if (frame.flags & FrameFlag.streamedArguments) return this.#refuseStreams(id)
     if (frame.flags & FrameFlag.stream) return this.#stream(frame)
+    const forward = (reply: FrameReader) => {
+      this.#sink.open(reply.end - reply.start).copyFrom(reply, id, 0, 0, 0)
+    }
     this.#crew.submit({
       id,
       target: frame.target,
       batch: alone(frame),
-      answered: (reply) => this.#sink.open(reply.end - reply.start).copyFrom(reply, id, 0, 0, 0),
+      answered: forward,
+      progressed: forward,
       failed: (error) => replyFailure(this.#sink, id, error),
     })
   }

@@ -14,6 +14,7 @@ import {
   isThenable,
   type LoadedFunction,
   replyFailure,
+  replyProgress,
   replyThrown,
   replyValue,
 } from "../run-call.ts"
@@ -27,7 +28,7 @@ import { ThreadStreams } from "./thread-streams.ts"
  *
  * Invariants:
  * H1. Every frame that the thread takes is answered with exactly one frame of its id before it takes the next one. What
- *     its function prints may go ahead of it, in log frames.
+ *     its function prints may go ahead of it, in log frames, and so may reports of progress, while there is room.
  * H2. A function cannot get between thread and pool: they speak through a channel of their own, and the thread's global
  *     `postMessage` and `onmessage` are the function's to use.
  * H3. What earlier calls have left behind (timers, promises) gets its turn at least after every TURN_CALLS_MAX calls.
@@ -123,7 +124,7 @@ function run(call: FrameReader): Promise<void> | undefined {
   }
   const args = argumentsOf(call, sink)
   if (args === undefined) return undefined
-  current = new RunningCall(facts, fn.name, id, serial, timeoutMs)
+  current = new RunningCall(facts, fn.name, id, serial, timeoutMs, report)
   current.wantsLogs = (flags & FrameFlag.logs) !== 0
   if (flags & FrameFlag.stream) return stream(fn, current, flags, args)
   let result: unknown
@@ -156,6 +157,13 @@ async function settle(result: PromiseLike<unknown>, id: number, flags: number): 
   } catch (thrown) {
     replyThrown(sink, id, flags, thrown)
   }
+}
+
+/** What an earlier call left running has nothing to report any more. */
+function report(id: number, payload: Uint8Array): void {
+  if (current?.id !== id) return
+  replyProgress(sink, id, payload)
+  channel.sendIfRoom(writer.take(), ANSWERS_MAX) // H1
 }
 
 /** H1. The reply is on its way before its call is passed: what is not passed is not lost. */

@@ -72,4 +72,6 @@ export interface Caller {
   flow(callerId: number, frame: FrameReader, call: Call): void
   /** The platform failed the call. */
   fail(callerId: number, error: BunhouseError, call: Call): void
+  /** The call goes on, and `frame` stands on a report of its progress. Most callers do not want to know. */
+  progressed?(frame: FrameReader): void
 }

@@ -17,13 +17,21 @@ import type { EnvLink } from "./route.ts"
  *     call is sent.
  */
 export function isPassing(type: number): boolean {
-  return type === FrameType.items || type === FrameType.credit || type === FrameType.log
+  return (PASSING & (1 << type)) !== 0
 }
+
+/** A bit for each type. */
+const PASSING =
+  (1 << FrameType.items) |
+  (1 << FrameType.credit) |
+  (1 << FrameType.log) |
+  (1 << FrameType.progress)
 
 /** Forwards what an env process says of a call that goes on, while somebody waits for the call. */
 export function passOn(call: Call, frame: FrameReader): void {
   const { caller, callerId } = call
   if (frame.type === FrameType.log) caller?.log(callerId, frame, call)
+  else if (frame.type === FrameType.progress) caller?.progressed?.(frame)
   else caller?.flow(callerId, frame, call)
 }
 

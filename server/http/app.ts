@@ -22,6 +22,7 @@ import { readBody, readJsonBody } from "./body.ts"
 import { callByFrames, callByName, nextChunk, releaseStream } from "./calls.ts"
 import type { Gate } from "./gate.ts"
 import { instanceRoutes } from "./instances.ts"
+import { type JobParts, jobRoutes } from "./jobs.ts"
 import { objectRoutes } from "./objects.ts"
 import { namesIn } from "./path-names.ts"
 import { envStatus } from "../envs/env-status.ts"
@@ -33,7 +34,7 @@ import { loadTimeoutOf } from "./timeout.ts"
  * The daemon's HTTP face: routes and nothing else. Every request has passed the gate before a route sees it; every
  * handler answers with a Response and every error becomes one typed JSON body.
  */
-export interface HttpParts {
+export interface HttpParts extends JobParts {
   readonly gate: Gate
   readonly registry: Registry
   readonly desk: CallDesk
@@ -41,8 +42,6 @@ export interface HttpParts {
   /** Payload of the hello frame. */
   readonly hello: Uint8Array
   status(): DaemonStatus
-  /** Why no calls are accepted now; undefined when they are. */
-  refusal(): BunhouseError | undefined
   /** Begins to stop the daemon; returns at once. */
   shutdown(): void
 }
@@ -89,6 +88,7 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
   instanceRoutes(app, parts.registry)
   objectRoutes(app, parts.objects)
   callRoutes(app, parts)
+  jobRoutes(app, parts)
   socketRoute(app, parts)
   app.listen({ hostname, port })
   return {

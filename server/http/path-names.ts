@@ -9,15 +9,21 @@ export interface PathNames {
   readonly instance: string
 }
 
-/** Decodes the names in a path, here and only here, so that what was checked is what is used. */
 export function namesIn(request: Request): PathNames {
-  const [, , , env = "", , fn = "", , instance = ""] = new URL(request.url).pathname.split("/")
+  const [, , , env = "", , fn = "", , instance = ""] = decoded(request)
+  return { env, function: fn, instance }
+}
+
+/** The id in the path of a request about a job, the name in one about a schedule. */
+export function idIn(request: Request): string {
+  const [, , , id = ""] = decoded(request)
+  return id
+}
+
+/** Decodes the parts of a path, here and only here, so that what was checked is what is used. */
+function decoded(request: Request): string[] {
   try {
-    return {
-      env: decodeURIComponent(env),
-      function: decodeURIComponent(fn),
-      instance: decodeURIComponent(instance),
-    }
+    return new URL(request.url).pathname.split("/").map(decodeURIComponent)
   } catch (cause) {
     throw new BunhouseError("INVALID_ARGUMENT", "a name in the path is not well encoded", { cause })
   }

@@ -8,6 +8,11 @@ export function callTimeoutOf(request: Request): number {
   return checkTimeoutMs(headerOf(request))
 }
 
+/** The deadline of each attempt of a job: none unless the header says otherwise. Throws INVALID_ARGUMENT. */
+export function jobTimeoutOf(request: Request): number {
+  return checkTimeoutMs(headerOf(request) ?? 0)
+}
+
 /** The time that the top-level code of a function gets. Throws INVALID_ARGUMENT. */
 export function loadTimeoutOf(request: Request): number {
   const timeoutMs = headerOf(request) ?? DEPLOY_TIMEOUT_MS_DEFAULT

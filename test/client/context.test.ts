@@ -17,6 +17,7 @@ describe("context()", () => {
       callId: "boot-1",
       env: "lab",
       function: "f",
+      progress: () => {},
     }
     let running: CallContext | undefined = current
     runInside("env thread", () => running)

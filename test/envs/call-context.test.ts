@@ -5,20 +5,20 @@ const FACTS = { env: "lab", bootId: "boot" }
 
 describe("RunningCall", () => {
   test("knows its call id, env and function", () => {
-    const call = new RunningCall(FACTS, "f", 5, 36, 0)
+    const call = new RunningCall(FACTS, "f", 5, 36, 0, () => {})
     expect(call).toMatchObject({ callId: "boot-10", env: "lab", function: "f", id: 5 })
   })
 
   test("has a deadline where the call has one", () => {
     const before = Date.now()
-    const { deadline } = new RunningCall(FACTS, "f", 1, 1, 1_000)
+    const { deadline } = new RunningCall(FACTS, "f", 1, 1, 1_000, () => {})
     expect(deadline?.getTime()).toBeGreaterThanOrEqual(before + 1_000)
     expect(deadline?.getTime()).toBeLessThan(before + 2_000)
-    expect(new RunningCall(FACTS, "f", 1, 1, 0).deadline).toBeUndefined()
+    expect(new RunningCall(FACTS, "f", 1, 1, 0, () => {}).deadline).toBeUndefined()
   })
 
   test("has one signal, which fires once with an AbortError", () => {
-    const call = new RunningCall(FACTS, "f", 1, 1, 0)
+    const call = new RunningCall(FACTS, "f", 1, 1, 0, () => {})
     let fired = 0
     call.signal.addEventListener("abort", () => fired++)
     call.cancel()

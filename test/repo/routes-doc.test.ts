@@ -5,12 +5,12 @@ import { paths } from "../../protocol/http.ts"
 /** docs/protocol.md names every route of the daemon, and no other. */
 const root = join(import.meta.dir, "../..")
 const document = await Bun.file(join(root, "docs/protocol.md")).text()
-const files = ["app.ts", "instances.ts", "objects.ts"].map((name) =>
+const files = ["app.ts", "instances.ts", "objects.ts", "jobs.ts"].map((name) =>
   join(root, "server/http", name),
 )
 const app = (await Promise.all(files.map((path) => Bun.file(path).text()))).join("\n")
 
-const documented = [...document.matchAll(/^\| ([A-Z]+) `(\/[^`]*)`/gm)]
+const documented = [...document.matchAll(/^\| ([A-Z]+) `(\/[^`?]*)(?:\?[^`]*)?`/gm)]
   .map(([, method = "", path = ""]) => `${method} ${path}`)
   .toSorted()
 

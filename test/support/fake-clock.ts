@@ -36,4 +36,13 @@ export class FakeClock implements Clock {
     }
     this.#now = end
   }
+
+  /** The machine sleeps for `ms`: what was due meanwhile is called back late, at its end. */
+  sleep(ms: number): void {
+    this.#now += ms
+    for (const timer of this.#timers.splice(0)) {
+      if (timer.at <= this.#now) timer.callback()
+      else this.#timers.push(timer)
+    }
+  }
 }

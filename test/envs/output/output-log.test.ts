@@ -40,7 +40,7 @@ beforeEach(() => {
 })
 
 function call(id: number, wantsLogs = true): RunningCall {
-  const running = new RunningCall({ env: "lab", bootId: "boot" }, "f", id, id, 0)
+  const running = new RunningCall({ env: "lab", bootId: "boot" }, "f", id, id, 0, () => {})
   running.wantsLogs = wantsLogs
   return running
 }

@@ -1,0 +1,95 @@
+import { Fields } from "./fields.ts"
+import { JOB_STATES, type JobPlan, type JobState, readJobPlan } from "./job.ts"
+import { type Progress, readProgress } from "./progress.ts"
+import { readScheduleSpec, type ScheduleSpec } from "./schedule.ts"
+
+/**
+ * What the store holds of a job, as heads of two entries. The first is written once, when the job is accepted, and has
+ * the arguments as its body. The second is written at every step of the job's life, and has the outcome as its body
+ * once there is one. Times are milliseconds since 1970.
+ */
+export interface JobRecord extends JobPlan {
+  readonly id: string
+  readonly env: string
+  readonly function: string
+  /** Of one attempt; 0 for none. */
+  readonly timeoutMs: number
+  /** Arguments and result are JSON text. */
+  readonly isJson: boolean
+  readonly createdAt: number
+  readonly schedule?: string
+}
+
+export interface JobStep {
+  readonly state: JobState
+  readonly attempts: number
+  /** queued: not before. */
+  readonly runAt?: number
+  readonly startedAt?: number
+  readonly endedAt?: number
+  readonly progress?: Progress
+  readonly reason?: string
+  readonly callId?: string
+  /** Once it has ended: what the body is. */
+  readonly outcome?: OutcomeKind
+}
+
+/** What the bytes of an outcome are: a result, what the function threw, or the JSON record of a platform error. */
+const OUTCOME_KINDS = ["value", "thrown", "failed"] as const
+export type OutcomeKind = (typeof OUTCOME_KINDS)[number]
+
+export interface ScheduleRecord extends ScheduleSpec {
+  readonly name: string
+  readonly isJson: boolean
+}
+
+export function readJobRecord(input: unknown): JobRecord {
+  const fields = new Fields("the record of a job", input)
+  const schedule = fields.optionalText("schedule")
+  return {
+    ...readJobPlan(fields),
+    id: fields.text("id"),
+    env: fields.text("env"),
+    function: fields.text("function"),
+    timeoutMs: fields.integer("timeoutMs", 0, 0xffff_ffff),
+    isJson: fields.flag("isJson"),
+    createdAt: timeIn(fields, "createdAt") ?? 0,
+    ...(schedule !== undefined && { schedule }),
+  }
+}
+
+export function readJobStep(input: unknown): JobStep {
+  const fields = new Fields("the last step of a job", input)
+  const [runAt, startedAt, endedAt] = ["runAt", "startedAt", "endedAt"].map((key) => {
+    return timeIn(fields, key)
+  })
+  const progress = fields.unknown("progress")
+  const reason = fields.optionalText("reason")
+  const callId = fields.optionalText("callId")
+  const hasOutcome = fields.unknown("outcome") !== undefined
+  return {
+    state: fields.oneOf("state", JOB_STATES),
+    attempts: fields.integer("attempts", 0, Number.MAX_SAFE_INTEGER),
+    ...(runAt !== undefined && { runAt }),
+    ...(startedAt !== undefined && { startedAt }),
+    ...(endedAt !== undefined && { endedAt }),
+    ...(progress !== undefined && { progress: readProgress(progress) }),
+    ...(reason !== undefined && { reason }),
+    ...(callId !== undefined && { callId }),
+    ...(hasOutcome && { outcome: fields.oneOf("outcome", OUTCOME_KINDS) }),
+  }
+}
+
+export function readScheduleRecord(input: unknown): ScheduleRecord {
+  const fields = new Fields("the record of a schedule", input)
+  return {
+    ...readScheduleSpec(fields.unknown("spec")),
+    name: fields.text("name"),
+    isJson: fields.flag("isJson"),
+  }
+}
+
+function timeIn(fields: Fields, key: string): number | undefined {
+  if (fields.unknown(key) === undefined) return undefined
+  return fields.integer(key, 0, Number.MAX_SAFE_INTEGER)
+}

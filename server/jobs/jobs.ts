@@ -1,0 +1,288 @@
+import type { StoredHead } from "../../broker/job-store.ts"
+import { BunhouseError } from "../../protocol/errors.ts"
+import type { JobFilter, JobPlan, JobStatus } from "../../protocol/job.ts"
+import {
+  type JobRecord,
+  type JobStep,
+  type OutcomeKind,
+  readJobRecord,
+  readJobStep,
+} from "../../protocol/job-record.ts"
+import {
+  BROKER_WAIT_MS_MAX,
+  JOBS_BYTES_MAX,
+  JOBS_LISTED_MAX,
+  JOBS_MAX,
+} from "../../protocol/limits.ts"
+import type { FunctionRoute } from "../calls/route.ts"
+import type { Agenda } from "./agenda.ts"
+import { failed } from "./attempt.ts"
+import { Job, jobStatus, keysOf } from "./job.ts"
+import type { Keeper } from "./keeper.ts"
+import type { Runner } from "./runner.ts"
+import { backoffMs } from "./verdict.ts"
+
+/**
+ * The jobs that the daemon knows: starts, finds, lists, cancels and forgets them. How one is run is the runner's
+ * business, and arguments and results are nobody's: they are bytes.
+ *
+ * Invariants:
+ * Q1. A job is accepted once the store has it; an id names one job.
+ * Q2. A restart finds every job again. One that was running has run maybe: unless it is durable, it ends as WORKER_LOST.
+ * Q3. A job is forgotten when its time is over, in memory and in the store. The record goes first: a step without a
+ *     record means nothing, while a record without a step would be a job that waits.
+ */
+export class Jobs {
+  readonly #jobs = new Map<string, Job>()
+  readonly #parts: JobsParts
+  #bytes = 0
+
+  constructor(parts: JobsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Rejects with NOT_FOUND, OVERLOADED, PAYLOAD_TOO_LARGE, or UNAVAILABLE, which says with `ran` whether the job may have
+   * been accepted after all; under the same id it can be started again in any case.
+   */
+  async start(request: JobRequest, args: Uint8Array): Promise<JobStatus> {
+    const { id = randomId(), env, function: fn, plan, ...rest } = request
+    const known = this.#jobs.get(id)
+    if (known !== undefined) return this.#known(known, request)
+    this.#parts.find(env, fn)
+    this.#admit(args.length)
+    const createdAt = this.#parts.agenda.now()
+    const record: JobRecord = { ...plan, ...rest, id, env, function: fn, createdAt }
+    const job = this.#add(record, waitingStep(record), args.length)
+    job.accepted = this.#accept(job, args)
+    return await this.#whenAccepted(job)
+  }
+
+  /** Rejects with NOT_FOUND. */
+  status(id: string): JobStatus {
+    return jobStatus(this.#job(id))
+  }
+
+  /** Newest first, up to JOBS_LISTED_MAX. */
+  list(filter: JobFilter | undefined, limit: number): JobStatus[] {
+    const found: JobStatus[] = []
+    for (const job of [...this.#jobs.values()].toReversed()) {
+      if (found.length >= Math.min(limit, JOBS_LISTED_MAX)) break
+      const status = jobStatus(job)
+      const isAsked =
+        filter === "dead" ? status.dead : filter === undefined || filter === status.state
+      if (isAsked) found.push(status)
+    }
+    return found
+  }
+
+  /** Ends the job unless it has ended; tells how it is then. */
+  async cancel(id: string): Promise<JobStatus> {
+    const job = this.#job(id)
+    await job.accepted
+    if (job.phase !== "ended") await this.#parts.runner.cancel(job)
+    return jobStatus(job)
+  }
+
+  /** How the job ended; undefined when it has not within `waitMs`, or nobody waits any more. */
+  async outcome(
+    id: string,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<StoredOutcome | undefined> {
+    const job = this.#job(id)
+    await this.ended([id], waitMs, signal)
+    const { outcome } = job.step
+    if (job.phase !== "ended" || outcome === undefined) return undefined
+    const payload = await this.#parts.keeper.body(keysOf(id).step)
+    if (payload === undefined) throw notFound(id)
+    return { status: jobStatus(job), kind: outcome, isJson: job.record.isJson, payload }
+  }
+
+  /** Takes up what an earlier daemon left (Q2). */
+  async restore(heads: readonly StoredHead[], problem: (line: string) => void): Promise<void> {
+    const { records, steps } = sort(heads, problem)
+    const ends: Promise<void>[] = []
+    for (const { record, bytes } of records.toSorted(byAge)) {
+      const found = steps.get(record.id)
+      steps.delete(record.id)
+      const job = this.#add(record, found?.step ?? waitingStep(record), bytes + (found?.bytes ?? 0))
+      if (job.step.endedAt !== undefined) this.#ended(job)
+      else if (job.step.state === "running") ends.push(this.#afterLoss(job))
+      else this.#parts.runner.enqueue(job)
+    }
+    for (const id of steps.keys()) this.#parts.keeper.forget([keysOf(id).step]) // Q3
+    await Promise.all(ends)
+  }
+
+  /** Which of these jobs have ended, or are not known. Waits for the first one for up to `waitMs`. */
+  async ended(ids: readonly string[], waitMs: number, signal: AbortSignal): Promise<string[]> {
+    const isOver = (id: string) => (this.#jobs.get(id)?.phase ?? "ended") === "ended"
+    if (waitMs > 0 && !ids.some(isOver)) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const unlisten = ids.flatMap((id) => this.#jobs.get(id)?.listen(resolve) ?? [])
+      await within(promise, waitMs, signal)
+      for (const each of unlisten) each()
+    }
+    return ids.filter(isOver)
+  }
+
+  /** The end of the job is in the store: from now on its time runs out. */
+  hasEnded(job: Job, bytes: number): void {
+    job.bytes += bytes
+    this.#bytes += bytes
+    this.#ended(job)
+  }
+
+  async #known(job: Job, { env, function: fn }: JobRequest): Promise<JobStatus> {
+    if (job.record.env === env && job.record.function === fn) return this.#whenAccepted(job)
+    const message = `the job ${job.id} is there already, of ${job.address}: choose another id`
+    throw new BunhouseError("INVALID_ARGUMENT", message, { env, function: fn })
+  }
+
+  /** While the broker is away this waits as long as a call would; the job may be accepted even later (Q1). */
+  async #whenAccepted(job: Job): Promise<JobStatus> {
+    if (!(await within(job.accepted, BROKER_WAIT_MS_MAX))) {
+      const message = `${job.address}: the broker is away, and the job ${job.id} may be accepted when it is back`
+      throw new BunhouseError("UNAVAILABLE", message, { ran: "maybe", retryAfterMs: 1_000 })
+    }
+    return jobStatus(job)
+  }
+
+  async #accept(job: Job, args: Uint8Array): Promise<void> {
+    try {
+      await this.#parts.keeper.put(keysOf(job.id).record, job.record, args)
+    } catch (error) {
+      this.#remove(job)
+      throw error
+    }
+    this.#parts.runner.enqueue(job)
+  }
+
+  #admit(bytes: number): void {
+    if (this.#jobs.size < JOBS_MAX && this.#bytes + bytes <= JOBS_BYTES_MAX) return
+    const message = `${this.#jobs.size} jobs (${this.#bytes} bytes) are kept, and no more are taken now`
+    throw new BunhouseError("OVERLOADED", message, { retryAfterMs: 1_000 })
+  }
+
+  #add(record: JobRecord, step: JobStep, bytes: number): Job {
+    const job = new Job(record, step, bytes)
+    this.#jobs.set(record.id, job)
+    this.#bytes += bytes
+    return job
+  }
+
+  #remove(job: Job): void {
+    this.#jobs.delete(job.id)
+    this.#bytes -= job.bytes
+  }
+
+  #job(id: string): Job {
+    const job = this.#jobs.get(id)
+    if (job === undefined) throw notFound(id)
+    return job
+  }
+
+  #ended(job: Job): void {
+    const { endedAt = 0 } = job.step
+    job.end()
+    this.#parts.agenda.add(endedAt + job.record.ttlMs, () => {
+      this.#remove(job)
+      const { record, step } = keysOf(job.id)
+      this.#parts.keeper.forget([record, step]) // Q3
+    })
+  }
+
+  /** Q2. */
+  async #afterLoss(job: Job): Promise<void> {
+    const { attempts } = job.step
+    const { env, function: fn } = job.record
+    const reason = "the daemon was lost while the job was running"
+    if (job.record.durable && attempts < job.record.attempts) {
+      const runAt = this.#parts.agenda.now() + backoffMs(attempts)
+      const step: JobStep = { ...job.step, state: "queued", runAt, reason }
+      await this.#parts.keeper.put(keysOf(job.id).step, step, new Uint8Array(0))
+      job.step = step
+      return this.#parts.runner.enqueue(job)
+    }
+    const message = `${job.address}: ${reason}`
+    const error = new BunhouseError("WORKER_LOST", message, { ran: "maybe", env, function: fn })
+    await this.#parts.runner.end(job, failed(error))
+  }
+}
+
+export interface JobsParts {
+  readonly keeper: Keeper
+  readonly agenda: Agenda
+  readonly runner: Runner
+  /** Throws NOT_FOUND. */
+  readonly find: (env: string, fn: string) => FunctionRoute
+}
+
+export interface JobRequest {
+  readonly id?: string
+  readonly env: string
+  readonly function: string
+  readonly plan: JobPlan
+  readonly timeoutMs: number
+  readonly isJson: boolean
+  readonly schedule?: string
+}
+
+export interface StoredOutcome {
+  readonly status: JobStatus
+  readonly kind: OutcomeKind
+  readonly isJson: boolean
+  readonly payload: Uint8Array
+}
+
+interface Sorted {
+  readonly records: { readonly record: JobRecord; readonly bytes: number }[]
+  readonly steps: Map<string, { readonly step: JobStep; readonly bytes: number }>
+}
+
+function sort(heads: readonly StoredHead[], problem: (line: string) => void): Sorted {
+  const sorted: Sorted = { records: [], steps: new Map() }
+  for (const { key, head, bodyBytes: bytes } of heads) {
+    const [what, id = "", part] = key.split(".")
+    if (what !== "job") continue
+    try {
+      if (part === "record") sorted.records.push({ record: readJobRecord(head), bytes })
+      else sorted.steps.set(id, { step: readJobStep(head), bytes })
+    } catch (error) {
+      problem(`${key} is left out: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  return sorted
+}
+
+function byAge(a: Sorted["records"][number], b: Sorted["records"][number]): number {
+  return a.record.createdAt - b.record.createdAt
+}
+
+function waitingStep({ createdAt, delayMs }: JobRecord): JobStep {
+  return { state: "queued", attempts: 0, runAt: createdAt + delayMs }
+}
+
+function randomId(): string {
+  return crypto.randomUUID().replaceAll("-", "").slice(0, 20)
+}
+
+function notFound(id: string): BunhouseError {
+  const message = `there is no job ${JSON.stringify(id)}: it was never started here, or its time is over`
+  return new BunhouseError("NOT_FOUND", message)
+}
+
+/** Whether `promise` was settled in time. Rejects as it does. */
+async function within(promise: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>()
+  const timer = setTimeout(() => resolve(false), ms)
+  const leave = () => resolve(false)
+  signal?.addEventListener("abort", leave, { once: true })
+  try {
+    return await Promise.race([promise.then(() => true), late])
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener("abort", leave)
+  }
+}

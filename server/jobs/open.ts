@@ -1,0 +1,89 @@
+import type { JobStore, StoredHead } from "../../broker/job-store.ts"
+import type { Clock } from "../../protocol/deadlines.ts"
+import { BunhouseError } from "../../protocol/errors.ts"
+import { isGeneratorKind } from "../../protocol/members.ts"
+import type { Dispatcher } from "../calls/dispatcher.ts"
+import type { FunctionRoute } from "../calls/route.ts"
+import type { Log } from "../log.ts"
+import { Agenda } from "./agenda.ts"
+import { Jobs } from "./jobs.ts"
+import { Keeper } from "./keeper.ts"
+import { Runner } from "./runner.ts"
+import { Schedules } from "./schedules.ts"
+
+/** All that has to do with jobs, tied together. */
+export interface JobService {
+  readonly jobs: Jobs
+  readonly schedules: Schedules
+  /** Nothing is run before. */
+  begin(): void
+  /** From now on nothing begins; what is on the way goes on. */
+  drain(): void
+  /** After `drain`: what is on the way may be written down for up to `graceMs`; then nothing is written any more. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Takes up what an earlier daemon left. Functions are known already. */
+export async function openJobs(options: {
+  readonly store: JobStore
+  /** All that the store holds. */
+  readonly heads: readonly StoredHead[]
+  readonly dispatcher: Dispatcher
+  readonly bootId: string
+  readonly log: Log
+  readonly registry: Functions
+  readonly problem: (line: string) => void
+  readonly clock?: Clock
+}): Promise<JobService> {
+  const { store, heads, dispatcher, bootId, log, registry, problem, clock } = options
+  const agenda = new Agenda(clock)
+  const keeper = new Keeper(store)
+  const runner: Runner = new Runner({
+    dispatcher,
+    bootId,
+    keeper,
+    agenda,
+    log,
+    find: ({ record }) => registry.find(record.env, record.function),
+    ended: (job, bytes) => jobs.hasEnded(job, bytes),
+  })
+  const route = (env: string, fn: string) => functionIn(registry, env, fn)
+  const jobs: Jobs = new Jobs({ keeper, agenda, runner, find: route })
+  const start = jobs.start.bind(jobs)
+  const schedules = new Schedules({ keeper, agenda, log, start, find: route })
+  await jobs.restore(heads, problem)
+  schedules.restore(heads, problem)
+  return {
+    jobs,
+    schedules,
+    begin: () => runner.begin(),
+    drain() {
+      agenda.stop()
+      runner.stop()
+    },
+    async stop(graceMs) {
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, graceMs)
+      await Promise.race([runner.settled(), late])
+      clearTimeout(timer)
+      keeper.stop()
+    },
+  }
+}
+
+/** Classes, modules, instances and generators are no jobs: what they hold ends with their process. */
+function functionIn(registry: Functions, env: string, fn: string): FunctionRoute {
+  const route = registry.route(env, fn)
+  const { kind } = route.info
+  const isFunction = kind !== "class" && kind !== "module" && !fn.includes("/")
+  if (isFunction && !isGeneratorKind(kind)) return route
+  const what = isFunction ? "a generator function" : "no function"
+  const message = `${route.address} is ${what}, and only functions that return once can be started as jobs`
+  throw new BunhouseError("INVALID_ARGUMENT", message, { env, function: fn })
+}
+
+interface Functions {
+  find(env: string, fn: string): FunctionRoute | undefined
+  /** Throws NOT_FOUND. */
+  route(env: string, fn: string): FunctionRoute
+}
