@@ -30,7 +30,7 @@ export class ItemStream implements AsyncGenerator<unknown, unknown, undefined> {
       this.#begin = undefined
       begin()
     }
-    return this.#receiver.next()
+    return this.#receiver.next(this)
   }
 
   async return(value?: unknown): Promise<IteratorResult<unknown, unknown>> {

@@ -13,6 +13,7 @@ export type Ending =
  * E1. Items are read in the order in which they arrived, and the end after all of them.
  * E2. What was taken is granted again, half a window at a time, so that the sender need not wait while a reader keeps up.
  * E3. The end is told once; from then on every `next` is done.
+ * E4. A reader that waits is not collected as garbage: whoever gives up streams that nobody can reach would end it.
  */
 export class StreamReceiver {
   readonly #parts: StreamReceiverParts
@@ -21,7 +22,7 @@ export class StreamReceiver {
   #head = 0
   #current: ItemReader | undefined
   /** Readers that came before their item. */
-  readonly #waiting: PromiseWithResolvers<IteratorResult<unknown, unknown>>[] = []
+  readonly #waiting: Waiting[] = []
   #ending: Ending | undefined
   #isDone = false
   #takenItems = 0
@@ -32,7 +33,7 @@ export class StreamReceiver {
   }
 
   /** The next item or the end, once it is there. */
-  next(): Promise<IteratorResult<unknown, unknown>> {
+  next(reader: object): Promise<IteratorResult<unknown, unknown>> {
     if (this.#waiting.length === 0) {
       try {
         const item = this.#take()
@@ -43,7 +44,7 @@ export class StreamReceiver {
       if (this.#ending !== undefined || this.#isDone) return this.#end()
     }
     const waiting = Promise.withResolvers<IteratorResult<unknown, unknown>>()
-    this.#waiting.push(waiting)
+    this.#waiting.push({ ...waiting, reader })
     return waiting.promise
   }
 
@@ -155,6 +156,11 @@ export class StreamReceiver {
     this.#head = 0
     this.#current = undefined
   }
+}
+
+interface Waiting extends PromiseWithResolvers<IteratorResult<unknown, unknown>> {
+  /** Held, and nothing else (E4). */
+  readonly reader: object
 }
 
 export interface StreamReceiverParts {

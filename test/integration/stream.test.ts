@@ -48,6 +48,14 @@ function called(remote: object, ...args: unknown[]): AsyncGenerator {
   return call(...args)
 }
 
+/** Long enough for finalizers to run, which come some turns after the collection. */
+async function collectGarbage(): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    Bun.gc(true)
+    await Bun.sleep(5)
+  }
+}
+
 async function ways() {
   const count = await sendCount()
   const resident = stack.connect({ blocking: "resident" })
@@ -225,6 +233,32 @@ describe("what is iterated", () => {
     for (const call of refused) {
       expect(await caught(call)).toMatchObject({ code: "INVALID_ARGUMENT", ran: "no" })
     }
+  })
+
+  test("is not given up while somebody waits for it, though nobody holds it", async () => {
+    const late = await fn(async function* late(mark: string) {
+      while (!(await Bun.file(mark).exists())) await Bun.sleep(5)
+      yield "late"
+    }).to(stack.here)
+    const mark = marks.next()
+    const waiting = Array.from({ length: 20 }, () => late(mark).next())
+    await collectGarbage()
+    await Bun.write(mark, "")
+    const values = (await Promise.all(waiting)).map(({ value }) => value)
+    expect(values).toEqual(Array.from({ length: 20 }, () => "late"))
+  })
+
+  test("is given up when nobody can reach it any more", async () => {
+    const endless = await fn(async function* endless() {
+      for (let i = 0; ; i++) yield i
+    }).to(stack.here)
+    for (let i = 0; i < 20; i++) expect(await endless().next()).toMatchObject({ value: 0 })
+    await until(async () => {
+      await collectGarbage()
+      // The engine may still see one or two of them on its stack.
+      return (await stack.here.status()).callsInFlight <= 5
+    }, "streams to be given up")
+    await stack.here.env().restart()
   })
 
   test("refuses windows that are none", async () => {

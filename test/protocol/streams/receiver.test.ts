@@ -20,7 +20,7 @@ function setUp(window: Credit = { items: 4, bytes: 1_000 }) {
   })
   const push = (...items: readonly string[]) => receiver.push(payloadOf(...items))
   const next = async () => {
-    const { done, value } = await receiver.next()
+    const { done, value } = await receiver.next({})
     return done ? { value } : value
   }
   return { receiver, granted, said, push, next }
@@ -77,7 +77,7 @@ describe("StreamReceiver", () => {
 
   test("throws a falsy value as well", async () => {
     const { receiver } = setUp()
-    const waiting = receiver.next().catch((thrown: unknown) => [thrown])
+    const waiting = receiver.next({}).catch((thrown: unknown) => [thrown])
     receiver.end({ kind: "threw", thrown: undefined })
     expect(await waiting).toEqual([undefined])
   })
