@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { OBJECTS_BYTES_MAX_DEFAULT } from "../../protocol/limits.ts"
 import { readSettings } from "../../server/settings.ts"
 import { refusal } from "../support/sent.ts"
 
@@ -27,6 +28,15 @@ describe("readSettings()", () => {
       refusal("INVALID_ARGUMENT", () => readSettings({ BUNHOUSE_PORT: port }))
     },
   )
+
+  test("takes the room for objects in bytes, and refuses what is no number of them", () => {
+    const read = (given: string) => readSettings({ BUNHOUSE_OBJECTS_BYTES_MAX: given })
+    expect(read("").objectsBytesMax).toBe(OBJECTS_BYTES_MAX_DEFAULT)
+    expect(read("1000").objectsBytesMax).toBe(1_000)
+    for (const given of ["-1", "1.5", "1e9", "1 GiB", "99999999999999999"]) {
+      refusal("INVALID_ARGUMENT", () => read(given))
+    }
+  })
 
   test.each([["short"], ["with a space in it"], ["line\nbreak-0123456789"], ["x".repeat(513)]])(
     "refuses the token %p, and does not show it",
