@@ -3,6 +3,10 @@ import { OBJECTS_BYTES_MAX_DEFAULT } from "../../protocol/limits.ts"
 import { readSettings } from "../../server/settings.ts"
 import { refusal } from "../support/sent.ts"
 
+function withRoom(given: string) {
+  return readSettings({ BUNHOUSE_OBJECTS_BYTES_MAX: given })
+}
+
 describe("readSettings()", () => {
   test("takes options before variables, and these before defaults", () => {
     expect(readSettings({ BUNHOUSE_HOME: "/h" })).toMatchObject({
@@ -30,11 +34,10 @@ describe("readSettings()", () => {
   )
 
   test("takes the room for objects in bytes, and refuses what is no number of them", () => {
-    const read = (given: string) => readSettings({ BUNHOUSE_OBJECTS_BYTES_MAX: given })
-    expect(read("").objectsBytesMax).toBe(OBJECTS_BYTES_MAX_DEFAULT)
-    expect(read("1000").objectsBytesMax).toBe(1_000)
+    expect(withRoom("").objectsBytesMax).toBe(OBJECTS_BYTES_MAX_DEFAULT)
+    expect(withRoom("1000").objectsBytesMax).toBe(1_000)
     for (const given of ["-1", "1.5", "1e9", "1 GiB", "99999999999999999"]) {
-      refusal("INVALID_ARGUMENT", () => read(given))
+      refusal("INVALID_ARGUMENT", () => withRoom(given))
     }
   })
 

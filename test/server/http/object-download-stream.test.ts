@@ -55,7 +55,8 @@ describe("downloadStream()", () => {
       const reader = (await downloadStream(download, 1)).getReader()
       for (let i = 0; i < taken; i++) await reader.read()
       await until(() => seen.released === 1, "the object to be released")
-      expect(String(await reader.read().catch(String))).toContain("nothing was read for 1 ms")
+      const end = await reader.read().catch(String)
+      expect(end).toContain("nothing was read for 1 ms")
       expect(seen.released).toBe(1)
     }
   })
