@@ -65,12 +65,13 @@ describe("a large object", () => {
     expect((peak.client - before.client) / MIB).toBeLessThan(64)
   })
 
-  test("is deleted, or dies with its reader's connection, and the others go on", async () => {
+  test("that is deleted is read to its end, and removed when the last reader has gone", async () => {
     await using stack = await startStack()
     const { objects } = stack.here
     const ref = await objects.put(megabytes(20))
-    const [reading, abandoned] = [await objects.getStream(ref), await objects.getStream(ref)]
-    await abandoned.getReader().read()
+    const reading = await objects.getStream(ref)
+    const dawdling = (await objects.getStream(ref)).getReader()
+    await dawdling.read()
     expect(await objects.delete(ref)).toBe(true)
     expect(await caught(objects.get(ref))).toMatchObject({ code: "NOT_FOUND" })
     // It is put again while the one that was deleted is still read.
@@ -78,6 +79,9 @@ describe("a large object", () => {
     expect(again.object).toBe(ref.object)
     expect(await mebibytesIn(reading)).toBe(20)
     expect(await bytesTaken(stack)).toBe(40 * MIB)
+    await dawdling.cancel()
+    await until(async () => (await bytesTaken(stack)) === 20 * MIB, "the old one to be removed")
+    expect(await mebibytesIn(await objects.getStream(again))).toBe(20)
   })
 })
 
