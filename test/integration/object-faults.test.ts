@@ -45,7 +45,7 @@ async function rssOf(here: Daemon): Promise<number> {
 }
 
 describe("a large object", () => {
-  test("of 100 MiB passes through client and daemon in bounded memory", async () => {
+  test("of 200 MiB passes through client and daemon in bounded memory", async () => {
     await using stack = await startStack()
     const { here } = stack
     await here.objects.put(megabytes(8))
@@ -56,13 +56,13 @@ describe("a large object", () => {
       peak.client = Math.max(peak.client, process.memoryUsage.rss())
       void rssOf(here).then((rss) => (peak.daemon = Math.max(peak.daemon, rss)))
     }, 20)
-    const ref = await here.objects.put(megabytes(100))
+    const ref = await here.objects.put(megabytes(200))
     const stream = await here.objects.getStream(ref)
-    expect(await mebibytesIn(stream)).toBe(100)
+    expect(await mebibytesIn(stream)).toBe(200)
     clearInterval(watch)
-    expect(ref.bytes).toBe(100 * MIB)
-    expect((peak.daemon - before.daemon) / MIB).toBeLessThan(64)
-    expect((peak.client - before.client) / MIB).toBeLessThan(64)
+    expect(ref.bytes).toBe(200 * MIB)
+    expect((peak.daemon - before.daemon) / MIB).toBeLessThan(120)
+    expect((peak.client - before.client) / MIB).toBeLessThan(120)
   })
 
   test("that is deleted is read to its end, and removed when the last reader has gone", async () => {
