@@ -78,7 +78,7 @@ async function run(words: readonly string[]) {
 
 describe("README.md", () => {
   test("has snippets, and states what some of their lines give", () => {
-    expect([programs.length, commands.length]).toEqual([8, 1])
+    expect([programs.length, commands.length]).toEqual([9, 1])
     expect(programs.flatMap(({ text }) => stated(text))).toEqual([
       "2",
       "2",
@@ -88,10 +88,10 @@ describe("README.md", () => {
       "42",
       "42",
       "2",
-      "97",
       '"17:1999"',
       "10000",
       "6",
+      "97",
       "8",
     ])
   })
