@@ -124,14 +124,14 @@ export class ObjectIndex {
 
   info(entry: ObjectEntry): ObjectInfo {
     const { stored, type, createdAt } = entry
-    const holds = lasting(entry.holds, this.#now())
-    const until = holdsUntil(holds)
+    const { names } = lasting(entry.holds, this.#now())
+    const until = holdsUntil(entry.holds)
     return {
       object: stored.name,
       bytes: stored.bytes,
       ...(until !== Number.POSITIVE_INFINITY && { expiresAt: new Date(until).toISOString() }),
       type,
-      names: [...holds.names.keys()].toSorted(),
+      names: [...names.keys()].toSorted(),
       createdAt: new Date(createdAt).toISOString(),
     }
   }

@@ -14,6 +14,7 @@ import {
   type UploadRequest,
 } from "../../protocol/object.ts"
 import type { Log } from "../log.ts"
+import type { ObjectEntry } from "./object-index.ts"
 import { Shelf } from "./shelf.ts"
 import { Uploads } from "./uploads.ts"
 
@@ -116,7 +117,7 @@ export class Objects {
     entry.readers++
     return {
       info: shelf.index.info(entry),
-      chunks: store.read(entry.stored),
+      chunks: this.#chunks(store, entry),
       release: () => {
         this.#downloads--
         entry.readers--
@@ -147,6 +148,16 @@ export class Objects {
 
   close(): void {
     clearInterval(this.#sweeper)
+  }
+
+  /** That a content breaks off, nobody is told in words but the log. */
+  async *#chunks(store: BrokerObjects, { stored }: ObjectEntry): AsyncGenerator<Uint8Array> {
+    try {
+      yield* store.read(stored)
+    } catch (error) {
+      this.#options.log("object not read", { object: stored.name, error: Bun.inspect(error) })
+      throw error
+    }
   }
 
   get #bytes(): number {

@@ -64,7 +64,7 @@ describe("fifty calls of a sync function that sleeps", () => {
 
   test("never more of them than the env has threads", async () => {
     const { block } = await sendSleepers(stack.here.env("three", { threads: { max: 3 } }))
-    const intervals = await Promise.all(Array.from({ length: 9 }, () => block.async(60)))
+    const intervals = await Promise.all(Array.from({ length: 9 }, () => block.async(300)))
     expect(mostAtOnce(intervals)).toBe(3)
   })
 })

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test"
+import { OBJECTS_BYTES_MAX_DEFAULT } from "../../protocol/limits.ts"
 import { readSettings } from "../../server/settings.ts"
 import { refusal } from "../support/sent.ts"
+
+function withRoom(given: string) {
+  return readSettings({ BUNHOUSE_OBJECTS_BYTES_MAX: given })
+}
 
 describe("readSettings()", () => {
   test("takes options before variables, and these before defaults", () => {
@@ -27,6 +32,14 @@ describe("readSettings()", () => {
       refusal("INVALID_ARGUMENT", () => readSettings({ BUNHOUSE_PORT: port }))
     },
   )
+
+  test("takes the room for objects in bytes, and refuses what is no number of them", () => {
+    expect(withRoom("").objectsBytesMax).toBe(OBJECTS_BYTES_MAX_DEFAULT)
+    expect(withRoom("1000").objectsBytesMax).toBe(1_000)
+    for (const given of ["-1", "1.5", "1e9", "1 GiB", "99999999999999999"]) {
+      refusal("INVALID_ARGUMENT", () => withRoom(given))
+    }
+  })
 
   test.each([["short"], ["with a space in it"], ["line\nbreak-0123456789"], ["x".repeat(513)]])(
     "refuses the token %p, and does not show it",

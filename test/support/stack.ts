@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import { Daemon } from "../../client/daemon.ts"
 import type { ConnectOptions } from "../../client/settings.ts"
-import { sourcePath } from "../../protocol/root.ts"
+import { bundledDaemon } from "./bundled.ts"
 import { temporaryFolder } from "./folder.ts"
 import { natsServer } from "./nats-server.ts"
 
@@ -34,7 +34,7 @@ export interface Stack extends AsyncDisposable {
 export interface StackOptions {
   /** Environment variables of the daemon beside the test's own. */
   readonly variables?: Readonly<Record<string, string>>
-  /** What the daemon is started by. Default: its source. */
+  /** What the daemon is started by. Default: its bundle, made of the sources as they are. */
   readonly program?: string
 }
 
@@ -49,7 +49,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     BUNHOUSE_NATS_SERVER: natsServerPath,
     ...options.variables,
   }
-  const { program = sourcePath("server/main.ts") } = options
+  const program = options.program ?? (await bundledDaemon())
   const logFile = folder.join("daemon.log")
   const clients: Daemon[] = []
   let running = await launch(program, environment, logFile, "0")
