@@ -6,7 +6,7 @@ import { startBroker } from "../support/broker.ts"
 import { caught } from "../support/caught.ts"
 import { type TemporaryFolder, temporaryFolder } from "../support/folder.ts"
 import { natsServer } from "../support/nats-server.ts"
-import { isRunning, processesWith } from "../support/processes.ts"
+import { isRunning, processesWith, sendSignal } from "../support/processes.ts"
 import { writeScript } from "../support/script.ts"
 import { until } from "../support/until.ts"
 
@@ -136,7 +136,7 @@ describe("stop()", () => {
     using folder = temporaryFolder()
     await using stack = await startBroker({ folder: folder.path })
     const pid = stack.broker.pid ?? 0
-    process.kill(pid, "SIGSTOP")
+    sendSignal(pid, "SIGSTOP")
     await stack.broker.stop()
     expect(isRunning(pid)).toBe(false)
     await expectNothingLeft(folder.path)

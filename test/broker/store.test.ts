@@ -10,6 +10,7 @@ import { startBroker } from "../support/broker.ts"
 import { caught } from "../support/caught.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 async function open(connection: BrokerConnection, space = "space1"): Promise<[Store, string[]]> {
   const problems: string[] = []
@@ -264,7 +265,7 @@ describe("the store", () => {
     await using stack = await startBroker({ restartWaitMs: () => 60_000 })
     const connection = await stack.connect()
     const [store] = await open(connection)
-    process.kill(stack.broker.pid ?? 0, "SIGSTOP")
+    sendSignal(stack.broker.pid, "SIGSTOP")
     const pending = [
       caught(store.envs.put("ml", 1)),
       caught(store.functions.all()),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { until } from "../support/until.ts"
 import { type CommandLine, commandLine } from "./command-line.ts"
+import { sendSignal } from "../support/processes.ts"
 
 /** One daemon for all tests of this file: each of them has a function of its own. */
 let cli: CommandLine
@@ -104,7 +105,7 @@ describe("bunhouse call", () => {
     }).to(here)
     const calling = own.spawn("call", "nap", "60000")
     await until(async () => (await here.status()).callsInFlight === 1, "the call to run")
-    process.kill(own.daemonPid(), "SIGKILL")
+    sendSignal(own.daemonPid(), "SIGKILL")
     const { exitCode, stderr } = await calling.ended
     expect(exitCode).toBe(9)
     expect(stderr).toMatch(/connection to the daemon was lost.*\(the function may have run\)/)

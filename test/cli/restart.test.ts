@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { fn } from "../../client/index.ts"
-import { isRunning } from "../support/processes.ts"
+import { isRunning, sendSignal } from "../support/processes.ts"
 import { until } from "../support/until.ts"
 import { commandLine } from "./command-line.ts"
 
@@ -92,7 +92,7 @@ describe("bunhouse restart", () => {
   test("replaces a daemon that hangs", async () => {
     await using cli = await commandLine()
     const { json } = await cli.run("start", "--json")
-    process.kill(json.pid, "SIGSTOP")
+    sendSignal(json.pid, "SIGSTOP")
     const again = await cli.run("restart", "--timeout", "200ms", "--json")
     expect(again.exitCode).toBe(0)
     expect(again.json.pid).not.toBe(json.pid)

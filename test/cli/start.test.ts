@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { natsServer } from "../support/nats-server.ts"
-import { isRunning } from "../support/processes.ts"
+import { isRunning, sendSignal } from "../support/processes.ts"
 import { writeScript } from "../support/script.ts"
 import { until } from "../support/until.ts"
 import { commandLine } from "./command-line.ts"
@@ -85,7 +85,7 @@ describe("bunhouse start", () => {
   test("begins anew after kill -9", async () => {
     await using cli = await commandLine()
     const { json } = await cli.run("start", "--json")
-    process.kill(json.pid, "SIGKILL")
+    sendSignal(json.pid, "SIGKILL")
     await until(() => !isRunning(json.pid), "the daemon's end")
     const again = await cli.run("start", "--json")
     expect(again.exitCode).toBe(0)
@@ -181,7 +181,7 @@ describe("bunhouse start that fails", () => {
   test("gives a daemon that hangs up after a while, and tells how to end it", async () => {
     await using cli = await commandLine()
     const { json } = await cli.run("start", "--json")
-    process.kill(json.pid, "SIGSTOP")
+    sendSignal(json.pid, "SIGSTOP")
     const { exitCode, stderr } = await cli.run("start")
     expect(exitCode).toBe(6)
     expect(stderr).toContain(`(process ${json.pid}) does not get ready`)

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { until } from "../support/until.ts"
 import { type CommandLine, commandLine } from "./command-line.ts"
+import { sendSignal } from "../support/processes.ts"
 
 describe("bunhouse status", () => {
   test("without a daemon says so, and how to start one", async () => {
@@ -18,7 +19,7 @@ describe("bunhouse status", () => {
   test("after kill -9 says the same, whoever has the port now", async () => {
     await using cli = await commandLine()
     await cli.run("start")
-    process.kill(cli.daemonPid(), "SIGKILL")
+    sendSignal(cli.daemonPid(), "SIGKILL")
     await until(() => cli.processes().length === 0, "the daemon's end")
     for (const command of [["status"], ["ls"], ["call", "f"]]) {
       const { exitCode, stderr } = await cli.run(...command)
@@ -45,7 +46,7 @@ describe("bunhouse status", () => {
   test("gives up on a daemon that does not answer", async () => {
     await using cli = await commandLine()
     await cli.run("start")
-    process.kill(cli.daemonPid(), "SIGSTOP")
+    sendSignal(cli.daemonPid(), "SIGSTOP")
     const { exitCode, stderr } = await cli.run("status")
     expect([exitCode, stderr]).toEqual([8, expect.stringContaining("did not answer")])
   }, 15_000)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fn } from "../../client/index.ts"
 import { processStart } from "../../server/entry.ts"
-import { isRunning } from "../support/processes.ts"
+import { isRunning, sendSignal } from "../support/processes.ts"
 import { until } from "../support/until.ts"
 import { type CommandLine, commandLine } from "./command-line.ts"
 import { slowCommandLine } from "./slow-command-line.ts"
@@ -87,7 +87,7 @@ describe("bunhouse stop and a record that is worth nothing", () => {
     await using cli = await commandLine()
     await cli.run("start")
     const pid = cli.daemonPid()
-    process.kill(pid, "SIGKILL")
+    sendSignal(pid, "SIGKILL")
     await until(() => cli.processes().length === 0, "the daemon's end")
     expect((await cli.run("status")).exitCode).toBe(7)
     const { exitCode, stdout, stderr } = await cli.run("stop")
@@ -148,7 +148,7 @@ describe("bunhouse stop and a daemon that does not stop", () => {
     await spawn()
     const names = ["server/main.ts", "nats-server", "envs/main.ts", "sleep"]
     expect(names.filter((name) => !cli.processes().join().includes(name))).toEqual([])
-    process.kill(pid, "SIGSTOP")
+    sendSignal(pid, "SIGSTOP")
     const { exitCode, stdout, stderr } = await cli.run("stop", "--timeout", "500ms")
     expect([exitCode, stdout]).toEqual([0, `killed the daemon (process ${pid})\n`])
     expect(stderr).toContain("did not end by itself")

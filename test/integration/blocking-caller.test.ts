@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { isMarked, startMarks } from "../support/mark.ts"
-import { descendants } from "../support/processes.ts"
+import { descendants, sendSignal } from "../support/processes.ts"
 import { writeProgram } from "../support/program.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 
@@ -148,14 +148,14 @@ describe("a blocking call to a daemon that is frozen", () => {
     await fn((x: unknown) => x, { name: "same" }).to(own.here)
     const same = await own.connect({ blocking }).get<Any>("same")
     expect(same(1)).toBe(1)
-    process.kill(own.pid, "SIGSTOP")
+    sendSignal(own.pid, "SIGSTOP")
     try {
       const start = performance.now()
       const error = await caught(() => same.with({ timeoutMs: 200 })(1))
       expect(error).toMatchObject({ code: "DEADLINE_EXCEEDED", ran: "maybe" })
       expect(performance.now() - start).toBeLessThan(3_000)
     } finally {
-      process.kill(own.pid, "SIGCONT")
+      sendSignal(own.pid, "SIGCONT")
     }
     expect(same(2)).toBe(2)
   })

@@ -5,10 +5,11 @@ import { isMarked, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 import { whilePending } from "../support/while-pending.ts"
+import { sendSignal } from "../support/processes.ts"
 
 async function killBroker(stack: Stack): Promise<void> {
   const { broker } = await stack.here.status()
-  process.kill(broker.pid ?? 0, "SIGKILL")
+  sendSignal(broker.pid, "SIGKILL")
   await until(async () => {
     const now = (await stack.here.status()).broker
     return now.connected && now.pid !== broker.pid
@@ -30,12 +31,12 @@ describe("a broker that is killed", () => {
     const pid = await fn(async () => process.pid, { name: "pid" }).to(stack.here)
     const env = await pid()
     // Frozen, it is certainly not back when the daemon is.
-    process.kill(env, "SIGSTOP")
+    sendSignal(env, "SIGSTOP")
     await killBroker(stack)
     const calls = Array.from({ length: 20 }, (_, i) => echo(i))
     const overHttp = ask(stack, "POST", pathOf("default", "echo", "/call"), { body: "[7]" })
     await until(async () => (await stack.here.env().status())?.queued === 21, "the calls to wait")
-    process.kill(env, "SIGCONT")
+    sendSignal(env, "SIGCONT")
     expect(await Promise.all(calls)).toEqual(Array.from({ length: 20 }, (_, i) => i))
     expect((await overHttp).json).toEqual({ ok: true, value: 7 })
     expect(await pid()).toBe(env)
@@ -111,11 +112,11 @@ describe("a broker that is killed", () => {
     expect(await slow(1)).toBe(2)
     await stack.here.env().restart()
     const { pid } = (await stack.here.env().status()) ?? {}
-    process.kill(pid ?? 0, "SIGSTOP")
+    sendSignal(pid, "SIGSTOP")
     const call = slow(2)
     await until(async () => (await stack.here.env().status())?.queued === 1, "the call to wait")
     await killBroker(stack)
-    process.kill(pid ?? 0, "SIGCONT")
+    sendSignal(pid, "SIGCONT")
     expect(await call).toBe(3)
   })
 })

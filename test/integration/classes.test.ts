@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { cls } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { type Stack, startStack } from "../support/stack.ts"
+import { sendSignal } from "../support/processes.ts"
 
 let stack: Stack
 beforeAll(async () => {
@@ -188,7 +189,7 @@ describe("an instance on a thread of its own", () => {
     expect(await other.async.add("x")).toBe(1)
     const where = await other.async.where()
     expect(where.isMain).toBe(false)
-    process.kill(where.pid, "SIGKILL")
+    sendSignal(where.pid, "SIGKILL")
     expect((await caught(blocked)).code).toBe("WORKER_LOST")
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
-import { descendants, isRunning } from "../support/processes.ts"
+import { descendants, isRunning, sendSignal } from "../support/processes.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -49,7 +49,7 @@ describe("kill -9 of the env process", () => {
     const calls = [sleep(60_000), block.async(60_000)]
     const bystander = other.sleep(1_500)
     await started(stack, 3)
-    for (const { error, ms } of await endsAfter(() => process.kill(pid, "SIGKILL"), calls)) {
+    for (const { error, ms } of await endsAfter(() => sendSignal(pid, "SIGKILL"), calls)) {
       expect(error).toMatchObject({ code: "WORKER_LOST", ran: "maybe", env: "victim" })
       expect(error.message).toContain("SIGKILL")
       expect(ms).toBeLessThan(SETTLED_MS)
@@ -72,7 +72,7 @@ describe("kill -9 of the env process", () => {
     await started(stack, 1)
     const waiting = sleep(1)
     await until(async () => (await target.status())?.queued === 1, "one call waits")
-    process.kill(pid, "SIGKILL")
+    sendSignal(pid, "SIGKILL")
     expect((await caught(running)).code).toBe("WORKER_LOST")
     expect(await waiting).not.toBe(pid)
   })
@@ -110,7 +110,7 @@ describe("kill -9 of the env process", () => {
     }).to(stack.here)
     const { pid, child } = await spawn()
     expect(isRunning(child)).toBe(true)
-    process.kill(pid, "SIGKILL")
+    sendSignal(pid, "SIGKILL")
     await until(() => !isRunning(child), "the grandchild is gone")
   })
 })
@@ -123,7 +123,7 @@ describe("kill -9 of the broker", () => {
     const calls = [sleep(60_000), block.async(60_000)]
     await started(stack, 2)
     const { broker } = await stack.here.status()
-    const kill = () => process.kill(broker.pid ?? 0, "SIGKILL")
+    const kill = () => sendSignal(broker.pid, "SIGKILL")
     for (const { error, ms } of await endsAfter(kill, calls)) {
       expect(error).toMatchObject({ code: "BROKER_LOST", ran: "maybe" })
       expect(ms).toBeLessThan(SETTLED_MS)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
-import { descendants, isRunning } from "../support/processes.ts"
+import { descendants, isRunning, sendSignal } from "../support/processes.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -171,7 +171,7 @@ describe("an env process that ends", () => {
       const { pid, child } = await spawn()
       expect([isRunning(pid), isRunning(child)]).toEqual([true, true])
       if (how === "removed") await env.remove()
-      else process.kill(pid, "SIGKILL")
+      else sendSignal(pid, "SIGKILL")
       await until(() => !isRunning(pid), "the process to be gone")
       await until(() => !isRunning(child), "the grandchild to be gone")
     },

@@ -3,6 +3,7 @@ import { cls } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 /** What becomes of instances when what they live in goes away: they are lost, and never quietly replaced. */
 let stack: Stack
@@ -66,7 +67,7 @@ describe("kill -9 of the env process in the middle of a method", () => {
     await running("killed", 2)
     const waiting = caught(two.async.add(1))
     await queued("killed", 1)
-    process.kill(await one.pid(), "SIGKILL")
+    sendSignal(await one.pid(), "SIGKILL")
     for (const call of calls) {
       expect(await call).toMatchObject({ code: "WORKER_LOST", ran: "maybe" })
     }
@@ -90,7 +91,7 @@ describe("kill -9 of the env process in the middle of a method", () => {
     const probe = await onLoop.create()
     const pid = await probe.pid()
     const made = Array.from({ length: 30 }, () => onLoop.create())
-    process.kill(pid, "SIGKILL")
+    sendSignal(pid, "SIGKILL")
     for (const result of await Promise.allSettled(made)) {
       if (result.status === "fulfilled") continue
       expect(LOST_WHILE_MADE).toContain(result.reason.code)
@@ -174,7 +175,7 @@ describe("an instance", () => {
     const call = caught(two.async.sleep(300))
     const inFlight = async () => (await own.here.status()).callsInFlight === 1
     await until(inFlight, "the call to run")
-    process.kill((await own.here.status()).broker.pid ?? 0, "SIGKILL")
+    sendSignal((await own.here.status()).broker.pid, "SIGKILL")
     expect((await call).code).toBe("BROKER_LOST")
     expect(await one.add(1)).toBe(2)
     expect(await two.async.add(1)).toBe(2)

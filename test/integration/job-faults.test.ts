@@ -4,6 +4,7 @@ import { caught } from "../support/caught.ts"
 import { isMarked, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 /** Jobs while the env process, the broker and the daemon are killed under them. Backoff makes these take seconds. */
 const PATIENCE = 30_000
@@ -52,14 +53,14 @@ const KILLS: readonly (readonly [what: string, kill: Kill, code: string])[] = [
   [
     "the env process",
     async (_stack, pid) => {
-      process.kill(pid, "SIGKILL")
+      sendSignal(pid, "SIGKILL")
     },
     "WORKER_LOST",
   ],
   [
     "the broker",
     async (stack) => {
-      process.kill((await stack.here.status()).broker.pid ?? 0, "SIGKILL")
+      sendSignal((await stack.here.status()).broker.pid, "SIGKILL")
     },
     "BROKER_LOST",
   ],

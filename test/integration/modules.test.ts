@@ -5,6 +5,7 @@ import { type TemporaryFolder, temporaryFolder } from "../support/folder.ts"
 import { writeProgram } from "../support/program.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 let stack: Stack
 let folder: TemporaryFolder
@@ -84,7 +85,7 @@ describe("a module", () => {
     const jobs = await send("crash")
     await jobs.next()
     const env = stack.here.env("crash")
-    process.kill((await env.status())?.pid ?? 0, "SIGKILL")
+    sendSignal((await env.status())?.pid, "SIGKILL")
     await until(async () => (await env.status())?.crashes === 1, "the crash to be noticed")
     expect(await jobs.next()).toBe(1)
     expect(jobs.resize(1)).toBe(2)

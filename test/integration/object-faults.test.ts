@@ -5,6 +5,7 @@ import { ask } from "../support/http.ts"
 import { MIB } from "../support/memory.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 setDefaultTimeout(60_000)
 
@@ -126,7 +127,7 @@ describe("an upload", () => {
     let pieces = 0
     const source = new ReadableStream<Uint8Array>({
       pull(controller) {
-        if (pieces++ === 12) process.kill(before.pid ?? 0, "SIGKILL")
+        if (pieces++ === 12) sendSignal(before.pid, "SIGKILL")
         if (pieces > 24) return controller.close()
         controller.enqueue(new Uint8Array(MIB).fill(pieces))
       },

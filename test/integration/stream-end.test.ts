@@ -4,6 +4,7 @@ import { caught } from "../support/caught.ts"
 import { isMarked, type Marks, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 /** All the ways in which a stream ends before its generator does. */
 let stack: Stack
@@ -199,7 +200,7 @@ describe("a stream that ends by itself", () => {
     const { value: pid } = await items.next()
     const seen = await Array.fromAsync({ length: 5 }, async () => (await items.next()).value)
     expect(seen).toEqual([1, 2, 3, 4, 5])
-    process.kill(Number(pid), "SIGKILL")
+    sendSignal(Number(pid), "SIGKILL")
     let last = 5
     const error = await caught(async () => {
       for await (const item of items) expect(item).toBe(++last)
@@ -218,7 +219,7 @@ describe("a stream that ends by itself", () => {
     for (const call of [endless.sync, again.sync]) {
       const items = call(marks.next(), 1)
       const { value: pid } = items.next()
-      process.kill(Number(pid), "SIGKILL")
+      sendSignal(Number(pid), "SIGKILL")
       expect(await caught(() => [...items])).toMatchObject({ code: "WORKER_LOST", ran: "maybe" })
     }
   })

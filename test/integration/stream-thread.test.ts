@@ -4,6 +4,7 @@ import { caught } from "../support/caught.ts"
 import { isMarked, type Marks, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
+import { sendSignal } from "../support/processes.ts"
 
 /** Sync generator functions: on threads, and blocking by default. */
 let stack: Stack
@@ -234,7 +235,7 @@ describe("a stream from a thread that ends by itself", () => {
     const items = endless.async(marks.next(), 1)
     const { value: pid } = await items.next()
     expect(await items.next()).toMatchObject({ value: 1 })
-    process.kill(Number(pid), "SIGKILL")
+    sendSignal(Number(pid), "SIGKILL")
     const error = await caught(async () => Array.fromAsync(items))
     expect(error).toMatchObject({ code: "WORKER_LOST", ran: "maybe", env: "killed" })
   })

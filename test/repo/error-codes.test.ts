@@ -186,9 +186,7 @@ const ROWS: Readonly<Record<ErrorCode, Row>> = {
     provoke: async () => {
       await using own = await startStack()
       await sendWait(own.here.env())
-      const meanwhile = async () => {
-        process.kill((await own.here.status()).broker.pid ?? 0, "SIGKILL")
-      }
+      const meanwhile = () => by.killBroker(own)
       return await by.calls(own, { to: "wait", args: [60_000], meanwhile })
     },
   },

@@ -8,6 +8,7 @@ import {
 import { inboxPrefix } from "../../protocol/subjects.ts"
 import { temporaryFolder } from "./folder.ts"
 import { natsServer } from "./nats-server.ts"
+import { sendSignal } from "./processes.ts"
 
 /** A broker of one test and the connections to it; all gone with the scope: `await using stack = await startBroker()`. */
 export interface BrokerStack extends AsyncDisposable {
@@ -57,7 +58,7 @@ export async function startBroker(
     kill() {
       const { pid } = broker
       if (pid === undefined) throw new Error("expected the broker to be up")
-      process.kill(pid, "SIGKILL")
+      sendSignal(pid, "SIGKILL")
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(connections.map((connection) => connection.close()))

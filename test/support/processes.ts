@@ -29,3 +29,11 @@ export function descendants(pid: number): number[] {
     )
   return childrenOf(pid)
 }
+
+/** Sends a signal to a process that is known. The system takes 0, and what becomes 0, for the sender's whole group. */
+export function sendSignal(pid: unknown, name: NodeJS.Signals): void {
+  const known = Number(pid)
+  if (!Number.isInteger(known) || known <= 1)
+    throw new Error(`no process to send ${name} to: ${String(pid)}`)
+  process.kill(known, name)
+}

@@ -5,6 +5,7 @@ import { caught } from "./caught.ts"
 import { ask, type Ask, pathOf } from "./http.ts"
 import type { Stack } from "./stack.ts"
 import { until } from "./until.ts"
+import { sendSignal } from "./processes.ts"
 
 /** The three ways to speak to a daemon, and what one sees of an error on each. */
 export const WAYS = ["library", "http", "cli"] as const
@@ -101,6 +102,10 @@ const CALLS: Readonly<Record<Way, (stack: Stack, call: CallOf) => Promise<Sighti
     const words = args.map((arg) => JSON.stringify(arg))
     return cli(stack, ["call", to, ...words, "--timeout", `${timeoutMs}ms`])
   },
+}
+
+export async function killBroker(stack: Stack): Promise<void> {
+  sendSignal((await stack.here.status()).broker.pid, "SIGKILL")
 }
 
 export async function isOneRunning(stack: Stack): Promise<boolean> {
