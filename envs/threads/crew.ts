@@ -9,12 +9,11 @@ import { PoolThread, type PoolThreadParts, type ThreadTask } from "./pool-thread
  * Tasks go to a few _active_ threads, several to each: while calls are short, one thread is the cheapest way. How many
  * are active at most is the _width_. Every tick looks at what they have done since the last one:
  *
- * - A thread that has ended no call is _stalled_. It is active no more, and what is queued behind its call is taken back
- *   for the others. Once may be chance: the system had no time for the thread. When it happens again soon, the calls are
- *   long, and the width doubles, up to a thread for each call.
- * - A thread that has ended calls, but not all that it had at the last tick, is _behind_. The width doubles, up to one
- *   per core: calls that use the processor get all of it.
- * - When all goes well for a while, the width is halved.
+ * - A thread that has ended no call for some ticks, and does not just wait for a processor, is _stalled_. It is active no
+ *   more, and what is queued behind its call is taken back for the others.
+ * - Where calls are ended, the width is at most one thread per core, and reaches that when threads do not end all that
+ *   they had at the last tick (they are _behind_).
+ * - Where none are ended, calls are long: with each stall the width quadruples, up to a thread for each call.
  *
  * Threads are started when tasks wait at a tick, or are queued behind others, and fewer are active than may be.
  *
@@ -37,8 +36,6 @@ export class Crew {
   /** Tasks for an active thread, in order; only while none has room. */
   #waiting: ThreadTask[] = []
   #width = 1
-  /** Ticks since a thread was stalled or behind, or none was active while tasks waited. */
-  #calmTicks = 0
   #starting = 0
   #failedStarts = 0
   #tickTimer: Timer | undefined
@@ -95,7 +92,9 @@ export class Crew {
       if (recruit !== undefined) this.#mark(recruit)
     }
     let best: PoolThread | undefined
+    let left = this.#width
     for (const thread of this.#active.keys()) {
+      if (left-- === 0) break // Those beyond the width end what they have.
       if (thread.hasRoom && (best === undefined || thread.tasks < best.tasks)) best = thread
     }
     return best
@@ -110,14 +109,14 @@ export class Crew {
     }
     let stalled = 0
     let behind = 0
-    let getOn = 0
+    let ended = 0
     for (const thread of this.#active.keys()) {
       // This loop may have been blocked itself: what has happened meanwhile comes first.
       thread.collect()
       const mark = this.#active.get(thread)
       if (mark === undefined) continue
       const steps = thread.steps - mark.steps
-      if (steps > 0) getOn++
+      ended += steps
       if (steps >= mark.tasks) this.#mark(thread)
       else if (steps > 0) {
         behind++
@@ -130,7 +129,7 @@ export class Crew {
       }
       this.#rest(thread)
     }
-    this.#adapt(getOn === 0 ? stalled : 0, behind)
+    this.#adapt(stalled, behind, ended)
     if (behind > 0 && this.#active.size < this.#width) this.#share()
     this.#place()
     this.#grow()
@@ -142,6 +141,7 @@ export class Crew {
       tasks: thread.tasks,
       quietTicks: 0,
       time: undefined,
+      ranMs: undefined,
     })
   }
 
@@ -149,24 +149,25 @@ export class Crew {
   #isStalled(thread: PoolThread, mark: Mark): boolean {
     const quietTicks = mark.quietTicks + 1
     const time = thread.processorTime
-    this.#active.set(thread, { ...mark, quietTicks, time: mark.time ?? time })
+    const before = mark.time
+    this.#active.set(thread, { ...mark, quietTicks, time, ranMs: mark.ranMs ?? time?.ranMs })
     if (thread.isLoading) return quietTicks > LOADING_TICKS_MAX
-    if (quietTicks < 2) return false
-    if (time === undefined || mark.time === undefined) return true
+    if (quietTicks < STALLED_TICKS) return false
+    if (time === undefined || before === undefined) return true
     // Neither sleeping nor running, it waits for a processor.
-    return !(time.isRunnable || mark.time.isRunnable) || time.ranMs - mark.time.ranMs >= LONG_MS
+    return !(time.isRunnable || before.isRunnable) || time.ranMs - (mark.ranMs ?? 0) >= LONG_MS
   }
 
-  #adapt(stalled: number, behind: number): void {
-    const { threadsMax } = this.#options
-    const isShort = this.#active.size === 0 && this.#waiting.length > 0
-    if (stalled + behind > 0 || isShort) this.#calmTicks = 0
-    else this.#calmTicks++
-    if (stalled > 0) {
-      this.#width = Math.min(threadsMax, this.#width * 2)
-    } else if (behind > 0) this.#width = Math.max(this.#width, Math.min(CORES, this.#width * 2))
-    else if (this.#calmTicks > 0 && this.#calmTicks % CALM_TICKS === 0)
-      this.#width = Math.ceil(this.#width / 2)
+  #adapt(stalled: number, behind: number, ended: number): void {
+    if (ended >= FLOWING_CALLS) {
+      // Calls are short, whatever stalled: more threads than cores would only be in each other's way.
+      const most = behind > 0 ? Math.max(this.#width * 2, 2) : this.#width
+      this.#width = Math.min(most, CORES)
+    } else if (ended > 0) {
+      if (behind > 0) this.#width = Math.max(this.#width, Math.min(CORES, this.#width * 2))
+    } else if (stalled > 0) {
+      this.#width = Math.min(this.#options.threadsMax, this.#width * STALL_GROWTH)
+    }
   }
 
   #grow(): void {
@@ -279,17 +280,23 @@ interface Mark {
   readonly tasks: number
   /** Since then, without a step. */
   readonly quietTicks: number
-  /** At the first of these. */
+  /** At the last of these. */
   readonly time: ProcessorTime | undefined
+  /** What it had run at the first of them. */
+  readonly ranMs: number | undefined
 }
 
 const CORES = navigator.hardwareConcurrency
 const STARTING_MAX = 4
 const TICK_MS = 2
+/** So long without a step may be a collection of garbage. */
+const STALLED_TICKS = 3
 /** A call is long when it has used a processor for so long. */
-const LONG_MS = 1
+const LONG_MS = 4
+/** As many calls ended within a tick, by all threads together, are short ones. */
+const FLOWING_CALLS = 8
+const STALL_GROWTH = 4
 const LOADING_TICKS_MAX = 25
-const CALM_TICKS = 10
 const FAILED_STARTS_MAX = 3
 
 function notBegun({ code, message }: BunhouseError): BunhouseError {

@@ -246,7 +246,7 @@ export class Dispatcher {
     this.#close(call)
     const { lane } = call
     if (lane === undefined) return
-    lane.running--
+    lane.release()
     if (lane.queue.length > 0) this.#fill(lane, call.route.env)
   }
 

@@ -1,21 +1,47 @@
+import { now } from "../../protocol/deadlines.ts"
 import { type Backlog, CallQueue } from "./call-queue.ts"
 
 /**
  * The places of one kind (loop or thread) in one env: how many calls occupy one, and which wait for one.
  * The daemon keeps the queue, not the env process: what waits here certainly has not run (C2).
+ *
+ * A lane may run ahead: while calls are so short that their way takes longer than they do, more are handed over than can
+ * run at once, and wait in the env process. The price is that they are told `ran: "maybe"` when it dies, so a lane does it
+ * only while calls prove to be short, and never for a user's small limit.
  */
 export class Lane {
   readonly queue: CallQueue
   /** Calls that occupy a place. */
   running = 0
   limit: number
+  readonly #mayRunAhead: boolean
+  #ahead = 0
+  #released = 0
+  #releasedSince = 0
 
-  constructor(limit: number, backlog: Backlog) {
+  constructor(limit: number, backlog: Backlog, mayRunAhead = false) {
     this.limit = limit
     this.queue = new CallQueue(backlog)
+    this.#mayRunAhead = mayRunAhead
   }
 
   get hasPlace(): boolean {
-    return this.running < this.limit
+    return this.running < this.limit + this.#ahead
+  }
+
+  /** A call has left its place. */
+  release(): void {
+    this.running--
+    if (!this.#mayRunAhead || ++this.#released < this.limit) return
+    // As many calls as there are places have ended: how long did that take?
+    const time = now()
+    const areShort = time - this.#releasedSince < this.limit * SHORT_CALL_MS
+    this.#ahead = areShort && this.limit >= AHEAD_LIMIT_MIN ? AHEAD_FACTOR * this.limit : 0
+    this.#released = 0
+    this.#releasedSince = time
   }
 }
+
+const SHORT_CALL_MS = 0.25
+const AHEAD_FACTOR = 3
+const AHEAD_LIMIT_MIN = 16

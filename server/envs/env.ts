@@ -50,7 +50,7 @@ export class Env implements EnvRoute {
     this.#preparations = new Preparations(name, parts)
     this.lanes = {
       loop: new Lane(spec.concurrency, this.backlog),
-      thread: new Lane(spec.threads.max, this.backlog),
+      thread: new Lane(spec.threads.max, this.backlog, true),
     }
     this.#supervisor = new Supervisor(name, {
       prepare: () => this.#prepareAsIs(),
