@@ -46,7 +46,7 @@ export function module<M extends object>(
     async to(target) {
       const env = target instanceof Daemon ? target.env() : target
       const link = await env.describe()
-      const { code, notices } = await moduleCode(path, { external: env.packages })
+      const { code, notices } = await moduleCode(path, { external: await env.packages() })
       const spec = { env: env.name, name, code }
       const known = await lookUp(link, spec)
       if (known?.kind === "module" && known.version === moduleVersion(spec)) {
