@@ -53,7 +53,7 @@ async function checkStaticImport(stack: Stack): Promise<void> {
     }`,
   )
   interface Pictures {
-    pixel(): Promise<number[]>
+    readonly pixel: () => Promise<number[]>
   }
   const env = stack.here.env("images")
   expect(await (await module<Pictures>(path).to(env)).pixel()).toEqual([255, 0, 0])
