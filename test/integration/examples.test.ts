@@ -41,6 +41,12 @@ describe("examples/", () => {
     ])
   })
 
+  test("library.ts sends lodash whole and in parts", async () => {
+    const lines = (await run("library.ts")).join(" ")
+    expect(lines).toStartWith("sendAnyFunction 6 [ [ 1, 2 ], [ 3, 4 ], [ 5 ] ] ")
+    expect(lines).toContain('"2": [ "to", "be", "or", "to", "be" ]')
+  })
+
   test("module-exports.ts calls functions and classes of one module", async () => {
     const lines = (await run("module-exports.ts")).join(" ")
     expect(lines).toContain("jobs: 1 2 ")
