@@ -59,6 +59,12 @@ describe("a function that is sent fifty times at once", () => {
   })
 })
 
+/** Functions of one name and different code. */
+function thrower(text: string): (n: number) => Promise<never> {
+  // oxlint-disable-next-line typescript/no-implied-eval -- as above
+  return new Function(`return async (n) => { throw new Error("${text}" + n) }`)()
+}
+
 async function thrownBy(work: () => unknown): Promise<unknown> {
   try {
     return { returned: await work() }
@@ -70,9 +76,6 @@ async function thrownBy(work: () => unknown): Promise<unknown> {
 describe("an error that a function throws", () => {
   test("tells the version that threw it, also where the handle knows an earlier one", async () => {
     const env = stack.here.env("versions")
-    const thrower = (text: string): ((n: number) => Promise<never>) =>
-      // oxlint-disable-next-line typescript/no-implied-eval -- functions of one name and different code
-      new Function(`return async (n) => { throw new Error("${text}" + n) }`)()
     const one = await fn(thrower("one"), { name: "f" }).to(env)
     const two = await fn(thrower("two"), { name: "f" }).to(env)
     const thrown = { message: "two1", remote: { version: two.info.version } }
