@@ -18,8 +18,6 @@ export function area(width: number, height: number): number {
   return width * height
 }
 
-export const isWide = (width: number, height: number): boolean => width > height
-
 /** Where the tiles of a picture begin. Each is made when it is asked for. */
 export function* tiles(width: number, size = 256): Generator<number> {
   for (let x = 0; x < width; x += size) yield x
@@ -47,6 +45,6 @@ export class Report {
   }
 }
 
-export default async function about(): Promise<string> {
+export async function about(): Promise<string> {
   return `image jobs ${VERSION}`
 }

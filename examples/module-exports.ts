@@ -20,7 +20,7 @@ console.log(
   "(awaited)",
 )
 
-console.log("tiles:  ", ...jobs.tiles(600), "about:", await jobs.default())
+console.log("tiles:  ", ...jobs.tiles(600), "about:", await jobs.about())
 
 // Values are copies of what the module had when it was sent.
 console.log("limits: ", jobs.LIMITS)

@@ -212,15 +212,12 @@ describe("an async iterable as an argument", () => {
       "DEADLINE_EXCEEDED",
     )
     expect(
-      await until(
-        async () => {
-          const text = await Bun.file(mark)
-            .text()
-            .catch(() => "")
-          return text !== "" && text
-        },
-        "the function to hear",
-      ),
+      await until(async () => {
+        const text = await Bun.file(mark)
+          .text()
+          .catch(() => "")
+        return text !== "" && text
+      }, "the function to hear"),
     ).toContain("was cancelled, or its deadline passed")
   })
 
