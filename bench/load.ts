@@ -16,7 +16,30 @@ export async function oneAtATime(call: Call, count: number, quantile = 50): Prom
   return { value: latencies.getValueAtPercentile(quantile), latencies }
 }
 
-/** The same for calls that block. */
+/** The same for two kinds of calls that take turns, for ratios that are near 1. */
+export async function byTurns(
+  one: Call,
+  other: Call,
+  count: number,
+): Promise<[Measured, Measured]> {
+  const both = [histogram(), histogram()] as const
+  for (let i = 0; i < count * 1.1; i++) {
+    for (const [at, call] of [one, other].entries()) {
+      const start = Bun.nanoseconds()
+      await call(i)
+      const latencies = both[at]
+      if (latencies !== undefined && i >= count / 10) record(latencies, Bun.nanoseconds() - start)
+    }
+  }
+  const [first, second] = both
+  return [medianOf(first), medianOf(second)]
+}
+
+function medianOf(latencies: Histogram): Measured {
+  return { value: latencies.getValueAtPercentile(50), latencies }
+}
+
+/** As `oneAtATime` for calls that block. */
 export function oneAfterAnother(call: (i: number) => unknown, count: number): Measured {
   const latencies = histogram()
   for (let i = 0; i < count / 10; i++) call(i)

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Daemon } from "../client/daemon.ts"
 import { fn, type Remote } from "../client/index.ts"
 import { daemonProgram } from "../server/entry.ts"
+import { bundledEchoed } from "./bundled.ts"
 import type { Call } from "./load.ts"
 import { type Program, startProgram } from "./program.ts"
 import * as workload from "./workload.ts"
@@ -31,6 +32,11 @@ export interface Subject extends AsyncDisposable {
   readonly sleepOnThreads: (count: number) => Promise<void>
   /** Ends the daemon and starts it again in the same home; returns milliseconds. */
   restart(): Promise<number>
+  /** Echoes of a function without anything around it, and of one that is bundled. */
+  readonly callInline: Call
+  readonly callBundled: Call
+  /** Sends code that is new and needs no bundling. Its first call, which verifies it, is made by `verified`. */
+  deployNew(): Promise<{ verified(): Promise<void> }>
   /** Sends the echo to `env` under a name that is new. */
   deployAnew(env: string): Promise<void>
   /** Sends the echo as it was sent before. */
@@ -73,6 +79,8 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const other = await client().get<typeof workload.echoed>("default/echo")
   const syncEcho = await fn(workload.syncEchoed, { name: "syncEcho" }).to(here)
   const sleep = await fn(workload.syncSleep, { name: "syncSleep" }).to(here)
+  const inline = await fn(inlineEcho("x"), { name: "inlineEcho" }).to(here)
+  const bundled = await fn(bundledEchoed).to(here)
   const inEnv = (name: string) => here.env(name)
   return {
     echo,
@@ -85,6 +93,13 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     call: async (i) => verify(i, await echo(i)),
     otherCall: async (i) => verify(i, await other(i)),
     callSync: async (i) => verify(i, await syncEcho.async(i)),
+    callInline: async (i) => verify(i, await inline(i)),
+    callBundled: async (i) => verify(i, await bundled(i)),
+    async deployNew() {
+      const name = newName()
+      const sent = await fn(inlineEcho(`x + ${JSON.stringify(name)}.length * 0`), { name }).to(here)
+      return { verified: async () => verify(1, await sent(1)) }
+    },
     get pid() {
       return program.pid
     },
@@ -138,6 +153,12 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
 
 function verify(i: number, reply: unknown): void {
   if (reply !== i) throw new Error(`a wrong reply: ${String(reply)} to ${i}`)
+}
+
+/** Text that stands in no file. */
+function inlineEcho(result: string): (x: number) => Promise<number> {
+  // oxlint-disable-next-line typescript/no-implied-eval -- code that is new each time
+  return new Function(`return async (x) => ${result}`)()
 }
 
 function newName(): string {

@@ -62,6 +62,20 @@ export const COMMANDS = {
       'wrote becomes {"text": …}. Logs are files in the state folder, at most three of 10 MiB each: no daemon needs to run.',
     exits: [0, 2, 4, 70, 130],
   },
+  deploy: {
+    summary: "Send a module, or one function or class of it, to an env",
+    examples: [
+      ["bunhouse deploy jobs.ts", "all that it exports, called as jobs.<export>"],
+      ["bunhouse deploy jobs.ts:resize --env images", "one function or class"],
+      ["bunhouse deploy jobs.ts --watch", "and again on each save, until Ctrl-C"],
+      ["bunhouse deploy jobs.ts --json | jq -r .info.version", ""],
+    ],
+    notes:
+      "What it imports goes along. Sending the same again changes nothing; what cannot be sent or loaded leaves the version\n" +
+      "that was there. With --watch that is told, and the next save tries again; with --json each time is one line of JSON.\n" +
+      "A single function or class is found by loading the file, in a process of its own; a module is not loaded here.",
+    exits: [0, 2, 3, 4, 5, 6, 7, 8, 9, 70, 130],
+  },
   call: {
     summary: "Call a function that was sent, and print what it returns as JSON",
     examples: [
@@ -143,7 +157,8 @@ export type CommandName = keyof typeof COMMANDS
 
 export const ROOT_EXAMPLES: CommandHelp["examples"] = [
   ["bunhouse start", "starts the daemon"],
-  ["bunhouse ls", "lists the functions that your programs sent to it"],
+  ["bunhouse deploy jobs.ts", "sends what a file exports; programs send functions by themselves"],
+  ["bunhouse ls", "lists what was sent"],
   ["bunhouse call math/add 1 2", "calls one of them"],
   ["bunhouse status", "shows what runs"],
 ]

@@ -59,7 +59,7 @@ export function cls<C extends AnyClass>(type: C, options: ClsOptions = {}): Send
     async to(target) {
       const env = target instanceof Daemon ? target.env() : target
       const link = await env.describe()
-      const { code, notices } = await codeOf(type, site, { external: env.packages })
+      const { code, notices } = await codeOf(type, site, { external: await env.packages() })
       const spec = { env: env.name, name, kind: "class", run: place, members, code } as const
       const info = await send(link, spec, notices)
       return makeRemoteClass<C>({ link, info, local: type, options: {} })

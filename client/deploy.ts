@@ -17,7 +17,7 @@ import { withProgress } from "./progress.ts"
 
 /** What the daemon has under the name of a function, class or module; undefined where that is nothing. */
 export async function lookUp(
-  link: Link,
+  link: Pick<Link, "control">,
   { env, name }: Pick<ModuleSpec, "env" | "name">,
 ): Promise<FunctionInfo | undefined> {
   try {

@@ -1,5 +1,7 @@
 import { type EnvSpec, type EnvSpecInput, readEnvSpec } from "../protocol/env-spec.ts"
+import { readPackages } from "../protocol/env-packages.ts"
 import { BunhouseError } from "../protocol/errors.ts"
+import { Fields } from "../protocol/fields.ts"
 import { paths } from "../protocol/http.ts"
 import { ENV_CHANGE_TIMEOUT_MS } from "../protocol/limits.ts"
 import { checkName } from "../protocol/names.ts"
@@ -32,9 +34,22 @@ export class Env {
     this.#spec = readEnvSpec(name, files === undefined ? spec : { ...rest, files: packed })
   }
 
-  /** Names of the packages that its spec brings along: they do not travel with code. For the library's own use. */
-  get packages(): readonly string[] {
-    return Object.keys(this.#spec?.packages ?? {})
+  /**
+   * Names of the packages that its spec brings along: they do not travel with code. The daemon tells them of an env that is
+   * known by name only. For the library's own use.
+   */
+  async packages(): Promise<readonly string[]> {
+    if (this.#spec !== undefined) return Object.keys(this.#spec.packages)
+    try {
+      const spec = await this.#link.control.request("GET", paths.envSpec(this.name))
+      return Object.keys(
+        readPackages(`the env ${this.name}`, new Fields("a spec", spec).unknown("packages")),
+      )
+    } catch (error) {
+      // It is yet to be made.
+      if (error instanceof BunhouseError && error.code === "NOT_FOUND") return []
+      throw error
+    }
   }
 
   /**

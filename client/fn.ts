@@ -64,14 +64,14 @@ export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendab
     async to(target) {
       const env = target instanceof Daemon ? target.env() : target
       const link = await env.describe()
-      const known = lookUp(link, { env: env.name, name })
-      const luggage = {
-        external: env.packages,
-        ...(options.with !== undefined && { with: options.with }),
+      const code = async () => {
+        const { with: values } = options
+        const luggage = { external: await env.packages(), ...(values && { with: values }) }
+        return codeOf(f, site, luggage)
       }
-      const [code, old] = await Promise.all([codeOf(f, site, luggage), known])
-      const spec: FunctionSpec = { env: env.name, name, kind: declared, run, code: code.code }
-      const info = old?.version === versionOf(spec) ? old : await send(link, spec, code.notices)
+      const [sent, old] = await Promise.all([code(), lookUp(link, { env: env.name, name })])
+      const spec: FunctionSpec = { env: env.name, name, kind: declared, run, code: sent.code }
+      const info = old?.version === versionOf(spec) ? old : await send(link, spec, sent.notices)
       return makeRemote<F>({ link, info, local: f, options: {} })
     },
   }

@@ -97,7 +97,7 @@ export function makeInstance<I extends object>(parts: InstanceParts): RemoteInst
     },
   }
   const methods = (type.members ?? []).filter(({ isStatic }) => !isStatic)
-  addMethods(handle, [...methods, ...own], call)
+  addMethods(handle, [...methods, ...own], { link, info: infoOf(type, id), options })
   // The one place where the types of the outside meet the untyped inside.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return handle as unknown as RemoteInstance<I>
@@ -121,8 +121,11 @@ export function callOf({
   id,
   options,
 }: Omit<InstanceParts, "own" | "name">): RemoteCall {
-  const info = { ...type, name: addressOf(type, id) }
-  return new RemoteCall({ link, info, local: undefined, options })
+  return new RemoteCall({ link, info: infoOf(type, id), local: undefined, options })
+}
+
+function infoOf(type: FunctionInfo, id: string): FunctionInfo {
+  return { ...type, name: addressOf(type, id) }
 }
 
 /** Tells the daemon that the instance is not needed any more. */

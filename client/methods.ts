@@ -1,26 +1,15 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import { isGeneratorKind, type Member } from "../protocol/members.ts"
-import type { AnyFunction, Awaitable, Blocking } from "./remote.ts"
-import type { RemoteCall } from "./remote-call.ts"
+import type { FunctionInfo } from "../protocol/function-spec.ts"
+import { GeneratorCalls } from "./generator-calls.ts"
+import type { Link } from "./link.ts"
+import type { AnyFunction, Awaitable, Blocking, CallOptions } from "./remote.ts"
+import { RemoteCall } from "./remote-call.ts"
 
-/** The names of what can be called of an object: generators cannot yet. */
+/** The names of what can be called of an object. */
 export type MethodName<T> = {
-  [K in keyof T]-?: K extends string
-    ? T[K] extends AnyFunction
-      ? Callable<T[K], K>
-      : never
-    : never
+  [K in keyof T]-?: K extends string ? (T[K] extends AnyFunction ? K : never) : never
 }[keyof T]
-
-// oxlint-disable-next-line typescript/no-explicit-any -- any generator, whatever it yields, returns and takes
-type AnyGenerator = Generator<any> | AsyncGenerator<any>
-type Callable<F extends AnyFunction, K> = [ReturnType<F>] extends [never]
-  ? K
-  : unknown extends ReturnType<F>
-    ? K
-    : ReturnType<F> extends AnyGenerator
-      ? never
-      : K
 
 /** The methods of an object, called as they are declared: an async one is awaited, a sync one blocks. */
 export type Methods<T> = { readonly [K in MethodName<T>]: T[K] }
@@ -34,25 +23,39 @@ export type SyncMethods<T> = {
 }
 
 /** Gives `handle` the methods, and the same ones below `async` and `sync`. They hide what the handle had before. */
-export function addMethods(handle: object, members: readonly Member[], call: RemoteCall): void {
+export function addMethods(handle: object, members: readonly Member[], parts: MethodParts): void {
   const async = {}
   const sync = {}
+  const call = new RemoteCall({ ...parts, local: undefined })
   for (const { name, kind } of members) {
+    const calls = isGeneratorKind(kind) ? () => generatorsOf(parts, name) : () => call
     // What is done, and by which method, stands behind the caller's own arguments (envs/instances/shell.ts).
-    const awaitable = (...args: unknown[]) => call.awaitable([...args, name, "call"])
-    const declared = (...args: unknown[]) => call.asDeclared([...args, name, "call"], name)
-    const blocking = (...args: unknown[]) => call.blockingValue([...args, name, "call"])
-    const refuse = () => {
-      const message = `${name} is a generator, and generators of instances cannot be called from afar`
-      throw new BunhouseError("INVALID_ARGUMENT", message)
-    }
-    const isGenerator = isGeneratorKind(kind)
-    define(handle, name, isGenerator ? refuse : kind === "async" ? awaitable : declared)
-    define(async, name, isGenerator ? refuse : awaitable)
-    define(sync, name, isGenerator ? refuse : blocking)
+    const awaitable = (...args: unknown[]) => calls().awaitable([...args, name, "call"])
+    const declared = (...args: unknown[]) => calls().asDeclared([...args, name, "call"], name)
+    const blocking = (...args: unknown[]) => calls().blockingValue([...args, name, "call"])
+    define(handle, name, kind.startsWith("async") ? awaitable : declared)
+    define(async, name, awaitable)
+    define(sync, name, blocking)
   }
   define(handle, "async", async)
   define(handle, "sync", sync)
+}
+
+export interface MethodParts {
+  readonly link: Link
+  /** Of the class, by the name that calls go to. */
+  readonly info: FunctionInfo
+  readonly options: CallOptions
+}
+
+/** A thread runs one call of an instance at a time: whoever called it again while it iterates would wait for ever. */
+function generatorsOf(parts: MethodParts, method: string): GeneratorCalls {
+  const { env, name, run } = parts.info
+  if (run === "loop") return new GeneratorCalls(parts)
+  const message =
+    `${env}/${name}: ${method} is a generator, and classes that live on a thread cannot have theirs called from afar: ` +
+    `make all methods async, or send the class with cls(C, { run: "loop" })`
+  throw new BunhouseError("INVALID_ARGUMENT", message, { env })
 }
 
 function define(object: object, name: string, value: unknown): void {

@@ -1,10 +1,11 @@
 import { basename, extname } from "node:path"
 import { BunhouseError } from "../protocol/errors.ts"
-import { moduleVersion } from "../protocol/function-spec.ts"
+import { type FunctionInfo, moduleVersion } from "../protocol/function-spec.ts"
 import { checkName } from "../protocol/names.ts"
 import { moduleCode } from "./code/module-code.ts"
 import { Daemon } from "./daemon.ts"
 import { deploy, lookUp } from "./deploy.ts"
+import type { Env } from "./env.ts"
 import type { Target } from "./fn.ts"
 import { warn } from "./notices.ts"
 import { makeRemoteModule, type RemoteModule } from "./remote-module.ts"
@@ -45,17 +46,21 @@ export function module<M extends object>(
   return {
     async to(target) {
       const env = target instanceof Daemon ? target.env() : target
-      const link = await env.describe()
-      const { code, notices } = await moduleCode(path, { external: env.packages })
-      const spec = { env: env.name, name, code }
-      const known = await lookUp(link, spec)
-      if (known?.kind === "module" && known.version === moduleVersion(spec)) {
-        return makeRemoteModule<M>(link, known)
-      }
-      for (const line of notices) warn(line)
-      return makeRemoteModule<M>(link, await deploy(link, "module", spec, { code }))
+      const info = await sendModule(path, name, env)
+      return makeRemoteModule<M>(await env.describe(), info)
     },
   }
+}
+
+/** Sends a module, unless the env has it, and makes no handle of it. */
+export async function sendModule(path: string, name: string, env: Env): Promise<FunctionInfo> {
+  const link = await env.describe()
+  const { code, notices } = await moduleCode(path, { external: await env.packages() })
+  const spec = { env: env.name, name, code }
+  const known = await lookUp(link, spec)
+  if (known?.kind === "module" && known.version === moduleVersion(spec)) return known
+  for (const line of notices) warn(line)
+  return deploy(link, "module", spec, { code })
 }
 
 function pathOf(url: string | URL): string {

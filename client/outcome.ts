@@ -7,6 +7,8 @@ export interface RemoteInfo {
   readonly env: string
   readonly function: string
   readonly callId: string
+  /** Of the code that threw, which may be another than that of the handle. Undefined for what a job threw. */
+  readonly version: string | undefined
   /** The stack as it was where the function ran. */
   readonly stack: string | undefined
 }
@@ -37,7 +39,7 @@ export function readOutcome(frame: FrameReader, names: Names, callId: () => stri
     const isThrown = (flags & FrameFlag.thrown) !== 0
     if (!isThrown) return { kind: "threw", thrown: decodeErrorRecord(frame.payload), wasPromise }
     const thrown = decodePayload(bytes, payloadStart, end)
-    addRemoteInfo(thrown, names, callId())
+    addRemoteInfo(thrown, names, callId(), versionIn(frame))
     return { kind: "threw", thrown, wasPromise }
   } catch (cause) {
     // What came back cannot be read, but it did come back.
@@ -50,12 +52,23 @@ export function readOutcome(frame: FrameReader, names: Names, callId: () => stri
 }
 
 /** Adds `error.remote` to an error. */
-export function addRemoteInfo(thrown: unknown, names: Names, callId: string): void {
+/** Beside what was thrown stands the version of the code that threw it. */
+function versionIn({ extra }: FrameReader): string | undefined {
+  return extra.length === 0 ? undefined : Buffer.from(extra).toString()
+}
+
+export function addRemoteInfo(
+  thrown: unknown,
+  names: Names,
+  callId: string,
+  version?: string,
+): void {
   if (!Error.isError(thrown)) return
   const remote: RemoteInfo = {
     env: names.env,
     function: names.function,
     callId,
+    version,
     stack: thrown.stack,
   }
   Object.defineProperty(thrown, "remote", { value: remote, enumerable: false, configurable: true })

@@ -183,7 +183,7 @@ function makeStatics<C extends AnyClass>({
   const call = new RemoteCall({ link, info, local: undefined, options })
   const handle = { get: (field: string) => call.awaitable([field, "get"]) }
   const methods = (info.members ?? []).filter(({ isStatic }) => isStatic)
-  addMethods(handle, methods, call)
+  addMethods(handle, methods, { link, info, options })
   // The one place where the types of the outside meet the untyped inside.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return handle as unknown as RemoteStatics<C>

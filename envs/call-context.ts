@@ -14,6 +14,8 @@ export class RunningCall implements CallContext {
   readonly id: number
   /** Whether the caller wants what the function prints. */
   wantsLogs = false
+  /** Of the code that runs. */
+  version = ""
   hasEnded = false
   /** What it has printed; kept by envs/output. */
   output: Output | undefined = undefined

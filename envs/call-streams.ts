@@ -9,6 +9,7 @@ import { StreamReceiver } from "../protocol/streams/receiver.ts"
 import { type Source, type StreamEnd, StreamSender } from "../protocol/streams/sender.ts"
 import { Turns } from "../protocol/streams/turns.ts"
 import { encodeJsonItem } from "./json-payload.ts"
+import type { RunningCall } from "./call-context.ts"
 import { isThenable, replyFailure, replyThrown, replyValue, type ReplySink } from "./run-call.ts"
 
 /**
@@ -139,7 +140,12 @@ export interface CallStreamsParts {
 }
 
 /** Answers a call whose result was a stream. `flags` are those of the call frame. */
-export function replyStreamEnd(sink: ReplySink, id: number, flags: number, end: StreamEnd): void {
+export function replyStreamEnd(
+  sink: ReplySink,
+  { id, version }: RunningCall,
+  flags: number,
+  end: StreamEnd,
+): void {
   const answerFlags = flags & FrameFlag.json
   switch (end.kind) {
     case "returned":
@@ -147,7 +153,7 @@ export function replyStreamEnd(sink: ReplySink, id: number, flags: number, end: 
     case "stopped":
       return replyValue(sink, id, answerFlags, undefined)
     case "threw":
-      return replyThrown(sink, id, answerFlags, end.thrown)
+      return replyThrown(sink, id, answerFlags, end.thrown, version)
     case "failed":
       return replyFailure(sink, id, end.error)
     default:

@@ -1,3 +1,4 @@
+import { basename } from "node:path"
 import { isConcreteClass } from "../client/code/members.ts"
 import type { LoadedAs } from "../protocol/env-control.ts"
 import { BunhouseError } from "../protocol/errors.ts"
@@ -14,23 +15,25 @@ import type { LoadedFunction } from "./run-call.ts"
  */
 export async function loadFunction(source: Source, index: number): Promise<LoadedFunction> {
   const { name, path, as } = source
+  // The daemon names the file of a code after its version.
+  const version = basename(path, ".mjs")
   const isShared = as !== "function" || source.export !== "default"
   const module = await importing(name, path, () => {
     return isShared ? sharedModule(path, index) : importModule(path, index)
   })
   if (as === "module") {
-    return { name, call: moduleShell(name, module), answer: describeModule(name, module) }
+    return { name, version, call: moduleShell(name, module), answer: describeModule(name, module) }
   }
   const exported: unknown = Reflect.get(module, source.export)
   if (as === "function") {
-    if (isFunction(exported)) return { name, call: exported }
+    if (isFunction(exported)) return { name, version, call: exported }
     throw failed(name, `its module exports no function ${byName(source.export)}`)
   }
   if (!isConcreteClass(exported)) {
     throw failed(name, `its module exports no class ${byName(source.export)}`)
   }
   const shell = as === "statics" ? staticsShell : instanceShell
-  return { name, call: shell(name, exported) }
+  return { name, version, call: shell(name, exported) }
 }
 
 export interface Source extends LoadedAs {

@@ -45,6 +45,7 @@ export class Loop {
     const args = argumentsOf(frame, this.#sink)
     if (args === undefined) return
     const call = new RunningCall(this.#facts, fn.name, id, serial, timeoutMs, this.#report)
+    call.version = fn.version
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
     if (flags & (FrameFlag.stream | FrameFlag.streamedArguments)) {
@@ -97,7 +98,7 @@ export class Loop {
     try {
       const ended = (end: StreamEnd) => {
         this.#ended(call)
-        replyStreamEnd(sink, id, flags, end)
+        replyStreamEnd(sink, call, flags, end)
       }
       streams = new CallStreams({ sink, id, flags, ended }, args)
     } catch (error) {
@@ -117,7 +118,7 @@ export class Loop {
 
   #threw(call: RunningCall, flags: number, thrown: unknown): void {
     this.#ended(call)
-    replyThrown(this.#sink, call.id, flags, thrown)
+    replyThrown(this.#sink, call.id, flags, thrown, call.version)
   }
 
   /** After a loss of the broker the daemon may have given the slot to another call, while this one went on. */

@@ -9,6 +9,8 @@ import { trimStack } from "./stack.ts"
 export interface LoadedFunction {
   readonly name: string
   readonly call: (...args: unknown[]) => unknown
+  /** Of its code; errors that it throws tell it. */
+  readonly version: string
   /** What the daemon is told of what was loaded. */
   readonly answer?: unknown
 }
@@ -43,11 +45,19 @@ export function replyValue(sink: ReplySink, id: number, flags: number, value: un
   sink.open(payload.length).write(FrameType.reply, flags, id, 0, 0, 0, payload)
 }
 
-export function replyThrown(sink: ReplySink, id: number, flags: number, thrown: unknown): void {
+export function replyThrown(
+  sink: ReplySink,
+  id: number,
+  flags: number,
+  thrown: unknown,
+  version: string,
+): void {
   if (thrown instanceof Refusal) return replyFailure(sink, id, thrown.error)
   trimStack(thrown)
   const payload = flags & FrameFlag.json ? encodeJsonThrown(thrown) : encodeThrown(thrown)
-  sink.open(payload.length).write(FrameType.error, flags | FrameFlag.thrown, id, 0, 0, 0, payload)
+  const extra = Buffer.from(version)
+  const writer = sink.open(payload.length + extra.length)
+  writer.write(FrameType.error, flags | FrameFlag.thrown, id, 0, 0, 0, payload, extra)
 }
 
 /** The platform failed the call, not the function. */

@@ -7,7 +7,7 @@
 import { BunhouseError, cls, here } from "bunhouse"
 
 /** All methods are async, so its objects live on the event loop of the env. */
-class Visits {
+export class Visits {
   readonly #pages = new Map<string, number>()
 
   async count(page: string, by = 1): Promise<number> {
@@ -40,9 +40,9 @@ const RemoteVisits = await cls(Visits).to(env)
 // 1. A named object: whoever asks for it gets the same one, in this process or in another.
 const visits = await RemoteVisits.getOrCreate("site")
 console.log("visits of /home:", await visits.count("/home"))
-const found = await here.getClass<typeof Visits>("visits/Visits")
-const same = await found.get("site")
-console.log("and once more:  ", await same.count("/home"), "of", await same.get("total"))
+const visitor = Bun.spawn([process.execPath, `${import.meta.dir}/class-visitor.ts`])
+console.log("in a process:   ", (await visitor.stdout.text()).trim())
+console.log("and here again: ", await visits.count("/home"), "of", await visits.get("total"))
 
 // 2. What a method throws arrives as it was thrown.
 await visits.count("/home", -1).catch((error: unknown) => {

@@ -14,6 +14,25 @@ export function resize(width: number, factor = 2): number {
   return Math.min(width * factor, LIMITS.widthMax)
 }
 
+export function area(width: number, height: number): number {
+  return width * height
+}
+
+/** Where the tiles of a picture begin. Each is made when it is asked for. */
+export function* tiles(width: number, size = 256): Generator<number> {
+  for (let x = 0; x < width; x += size) yield x
+}
+
+export async function* ticks(count: number): AsyncGenerator<number> {
+  for (let i = 0; i < count; i++) yield await next()
+}
+
+export async function formatOf(name: string): Promise<string | undefined> {
+  return LIMITS.formats.find((format) => name.endsWith(`.${format}`))
+}
+
+export const VERSION = "1.0"
+
 export class Report {
   readonly #lines: string[] = []
 
@@ -24,4 +43,8 @@ export class Report {
   async text(): Promise<string> {
     return `${jobs} jobs\n${this.#lines.join("\n")}`
   }
+}
+
+export async function about(): Promise<string> {
+  return `image jobs ${VERSION}`
 }

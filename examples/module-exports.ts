@@ -1,5 +1,5 @@
 /**
- * All exports of a module at once: functions, classes and values.
+ * All ten exports of a module at once: functions, generators, a class and values.
  *
  *     bunhouse start
  *     bun examples/module-exports.ts
@@ -19,6 +19,8 @@ console.log(
   await jobs.resize.async(800, 10),
   "(awaited)",
 )
+
+console.log("tiles:  ", ...jobs.tiles(600), "about:", await jobs.about())
 
 // Values are copies of what the module had when it was sent.
 console.log("limits: ", jobs.LIMITS)

@@ -5,6 +5,7 @@
  *     bun examples/travel.ts
  */
 import { createHash } from "node:crypto"
+import { countBy } from "lodash-es"
 import { fn, here } from "bunhouse"
 import { wordsIn } from "./travel-words.ts"
 
@@ -19,10 +20,10 @@ function longWords(text: string): string[] {
   return wordsIn(text).filter((word) => word.length >= SHORTEST)
 }
 
-// 1. It uses a package of Bun, an import of a local file, a constant, an enum and another function of this file.
+// 1. It uses a package of npm, one of Bun, a local file, a constant, an enum and another function of this file.
 function topWords(text: string, order: Order = Order.ByCount): string[] {
-  const counts = Map.groupBy(longWords(text), (word) => word)
-  const words = [...counts].map(([word, all]) => ({ word, count: all.length }))
+  const counts = Object.entries(countBy(longWords(text)))
+  const words = counts.map(([word, count]) => ({ word, count }))
   if (order === Order.ByCount) words.sort((a, b) => b.count - a.count)
   const id = createHash("sha1").update(text).digest("hex").slice(0, 8)
   return [id, ...words.map(({ word, count }) => `${word} ${count}`)]

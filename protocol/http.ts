@@ -54,6 +54,7 @@ export const paths = {
   upload: (upload: string) => `/v1/uploads/${encodeURIComponent(upload)}`,
   uploadCommit: (upload: string) => `/v1/uploads/${encodeURIComponent(upload)}/commit`,
   env: (env: string) => `/v1/envs/${encodeURIComponent(env)}`,
+  envSpec: (env: string) => `/v1/envs/${encodeURIComponent(env)}/spec`,
   /** A shipped folder, by the hash of its pack. */
   files: (version: string) => `/v1/files/${version}`,
   envRestart: (env: string) => `/v1/envs/${encodeURIComponent(env)}/restart`,

@@ -10,7 +10,6 @@ import { MEMBERS_MAX } from "./limits.ts"
  */
 
 const MEMBER_KINDS = ["async", "sync", "asyncGenerator", "syncGenerator"] as const
-/** Generators of instances are listed so that calling one can be refused by name. */
 export type MemberKind = (typeof MEMBER_KINDS)[number]
 
 /** Whether the result is a stream of items. */

@@ -10,7 +10,7 @@ import { payloads } from "./payloads.ts"
 import { fairness, openLoopRate } from "./rate.ts"
 import { sequential } from "./sequential.ts"
 import { sleeps } from "./sleeps.ts"
-import { coldStart, deploys, idleMemory, restart } from "./start.ts"
+import { bundles, coldStart, deploys, idleMemory, restart } from "./start.ts"
 import { streams } from "./streams.ts"
 import { threads } from "./threads.ts"
 
@@ -66,17 +66,12 @@ export function allScenarios(stage: Stage): Scenario[] {
     isolation(stage),
     payloads(stage),
     streams(stage),
+    deploys(stage),
+    bundles(stage),
     idleMemory(stage),
     restart(stage),
     growth(stage),
   ]
   if (stage.extent.isQuick) return everywhere
-  return [
-    ...everywhere,
-    flightCurve(stage),
-    openLoopRate(stage),
-    fairness(stage),
-    deploys(stage),
-    coldStart(stage),
-  ]
+  return [...everywhere, flightCurve(stage), openLoopRate(stage), fairness(stage), coldStart(stage)]
 }

@@ -1,4 +1,5 @@
-import type { Scenario } from "../figure.ts"
+import type { Measured, Scenario } from "../figure.ts"
+import { byTurns, oneAtATime } from "../load.ts"
 import { residentMegabytes } from "../memory.ts"
 import type { Stage } from "./index.ts"
 
@@ -83,28 +84,54 @@ export function coldStart({ subject }: Stage): Scenario {
   }
 }
 
-export function deploys({ subject }: Stage): Scenario {
+export function deploys({ subject, extent }: Stage): Scenario {
+  const anew = ".to() of a small new function, p50"
+  const again = ".to() of an unchanged function, p50"
+  const times = extent.isQuick ? 10 : 40
   return {
     name: "deploy",
     figures: [
       {
-        name: ".to() of a small new function",
-        unit: "ms",
-        async measure() {
-          const start = performance.now()
-          await subject.deployAnew("deploys")
-          return performance.now() - start
+        name: anew,
+        unit: "us",
+        measure: async () => {
+          const sent: Awaited<ReturnType<typeof subject.deployNew>>[] = []
+          const measured = await oneAtATime(async () => sent.push(await subject.deployNew()), times)
+          for (const one of sent) await one.verified()
+          return measured
         },
       },
-      {
-        name: ".to() of an unchanged function",
-        unit: "ms",
-        async measure() {
-          const start = performance.now()
-          await subject.deployAgain()
-          return performance.now() - start
-        },
-      },
+      { name: again, unit: "us", measure: () => oneAtATime(() => subject.deployAgain(), times) },
     ],
+    // What a new one takes beyond its bundling: this one has none.
+    bounds: [
+      { name: anew, goal: { atMost: 60_000 } },
+      { name: again, goal: { atMost: 5_000 } },
+    ],
+  }
+}
+
+/** What a function brings along costs its calls nothing. */
+export function bundles({ subject, extent }: Stage): Scenario {
+  const inline = "awaited call of an inline function, p50"
+  const bundled = "awaited call of a bundled function, p50"
+  let other: Measured | undefined
+  return {
+    name: "bundled function",
+    isOrdered: true,
+    figures: [
+      {
+        name: inline,
+        unit: "us",
+        async measure() {
+          const calls = extent.sequentialCalls * 2
+          const [one, two] = await byTurns(subject.callInline, subject.callBundled, calls)
+          other = two
+          return one
+        },
+      },
+      { name: bundled, unit: "us", measure: async () => other ?? Number.NaN },
+    ],
+    ratios: [{ name: "bundled / inline", of: bundled, to: [inline], goal: { atMost: 1.05 } }],
   }
 }

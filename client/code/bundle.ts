@@ -13,7 +13,7 @@ import { type Summary, stampOf, summaryOf } from "./summary.ts"
  * One ES module of an entry and all that it imports, made by `Bun.build`.
  *
  * Files of the program (all that is not below a `node_modules`) are looked at on the way: for what they do when they are
- * loaded, and for what they import from the file that is masked.
+ * loaded, and for what they import from the file that is masked. So are those of a package whose function is sent.
  */
 export interface BundleInput {
   /** Path that stands for the bundle in messages; paths in the code are relative to its folder. */
@@ -119,7 +119,7 @@ function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
     seen.addons.add(path)
     return { contents: "", loader: "js" }
   })
-  build.onLoad({ filter: OF_THE_PROGRAM }, async ({ path }) => {
+  build.onLoad({ filter: lookedAt(input.mask?.path) }, async ({ path }) => {
     const summary = await seen.see(path)
     if (summary === undefined || path !== input.mask?.path) return undefined
     return { contents: input.mask.text, loader: summary.dialect }
@@ -128,6 +128,14 @@ function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
 
 const LIBRARY = sourcePath("client/index.ts")
 const OF_THE_PROGRAM = /^(?!.*[\\/]node_modules[\\/]).*\.[cm]?[jt]sx?$/
+
+/** Files of the program, and of the package that the masked file belongs to. */
+function lookedAt(masked: string | undefined): RegExp {
+  const owner = masked === undefined ? undefined : packageOf(masked)
+  if (owner === undefined) return OF_THE_PROGRAM
+  const own = `^${RegExp.escape(owner.folder)}[\\\\/](?!.*[\\\\/]node_modules[\\\\/]).*\\.[cm]?[jt]sx?$`
+  return new RegExp(`${OF_THE_PROGRAM.source}|${own}`)
+}
 
 /** Values that the library exports; one by one, because Bun makes no `export *` of an external module. */
 async function libraryNames(): Promise<readonly string[]> {

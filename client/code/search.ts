@@ -10,7 +10,7 @@ import type { ValueText } from "./text.ts"
 
 /**
  * Finds a function that the place of the call does not tell, because it came there in a variable: by its text, in all
- * files of the program that are loaded. It has to be the only one (F1 of locate.ts).
+ * files that are loaded. It has to be the only one (F1 of locate.ts).
  *
  * What uses nothing from outside needs no file, and is not looked for.
  */
@@ -20,12 +20,16 @@ export async function search(
 ): Promise<Located | undefined> {
   const names = namesIn(value, await scopesOf(value))
   if (names.size === 0) return undefined
-  const found: Located[] = []
-  for (const path of loadedFiles(first)) {
-    found.push(...(await findIn(path, names, value)))
-    if (found.length > 1) return undefined
+  // Packages only where the program has none: they are many, and often there in several versions.
+  for (const files of loadedFiles(first)) {
+    const found: Located[] = []
+    for (const path of files) {
+      found.push(...(await findIn(path, names, value)))
+      if (found.length > 1) return undefined
+    }
+    if (found[0] !== undefined) return found[0]
   }
-  return found[0]
+  return undefined
 }
 
 /** What Bun leaves as it stands in the file: what is used from outside, and the own name. */
@@ -37,15 +41,19 @@ function namesIn(value: ValueText, scopes: Awaited<ReturnType<typeof scopesOf>>)
   return names
 }
 
-/** The registry of modules lacks those that are still being loaded: the one of the call, and often the entry. */
-function loadedFiles(first: string | undefined): ReadonlySet<string> {
+/**
+ * Files of the program, and files of packages. The registry of modules lacks those that are still being loaded: the one of
+ * the call, and often the entry.
+ */
+function loadedFiles(first: string | undefined): readonly ReadonlySet<string>[] {
   const { cache } = createRequire(import.meta.url)
   const loaded = Object.keys(cache).map((key) => key.replace(/\?.*$/, ""))
   const files = [...(first === undefined ? [] : [first]), Bun.main, ...loaded]
-  const own = files.filter(
-    (path) => DIALECTS.has(extname(path)) && !path.includes("/node_modules/"),
+  const all = files.filter((path) => DIALECTS.has(extname(path)))
+  const { own = [], packages = [] } = Object.groupBy(all, (path) =>
+    path.includes("/node_modules/") ? "packages" : "own",
   )
-  return new Set(own.slice(0, FILES_MAX))
+  return [new Set(own.slice(0, FILES_MAX)), new Set(packages.slice(0, FILES_MAX))]
 }
 
 const FILES_MAX = 4_096

@@ -1,5 +1,5 @@
 import { BunhouseError, type ErrorCode } from "../../protocol/errors.ts"
-import { isGeneratorKind, isMemberName, type Member } from "../../protocol/members.ts"
+import { isMemberName, type Member } from "../../protocol/members.ts"
 import { type AnyClass, membersOf, ownMethodOf, ownMethodsOf } from "../../client/code/members.ts"
 import { Refusal } from "./refusal.ts"
 
@@ -88,10 +88,6 @@ function callMethod(
   if (typeof method !== "string" || !isMemberName(method)) throw noSuch(name, "method", method)
   const known = methods.get(method) ?? ownMethodOf(object, method)
   if (known === undefined) throw noSuch(name, "method", method)
-  if (isGeneratorKind(known.kind)) {
-    const message = `${name}.${method} is a generator, and generators of instances cannot be called from afar`
-    throw refused("INVALID_ARGUMENT", message)
-  }
   const call: unknown = Reflect.get(object, method)
   if (typeof call !== "function") throw noSuch(name, "method", method)
   return Reflect.apply(call, object, args)

@@ -40,7 +40,7 @@ export class ThreadStreams {
         flags,
         ended: (end) => {
           this.#call = undefined
-          replyStreamEnd(outbox, id, flags, end)
+          replyStreamEnd(outbox, call, flags, end)
           outbox.flush()
           resolve()
         },

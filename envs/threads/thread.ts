@@ -125,17 +125,18 @@ function run(call: FrameReader): Promise<void> | undefined {
   const args = argumentsOf(call, sink)
   if (args === undefined) return undefined
   current = new RunningCall(facts, fn.name, id, serial, timeoutMs, report)
+  current.version = fn.version
   current.wantsLogs = (flags & FrameFlag.logs) !== 0
   if (flags & FrameFlag.stream) return stream(fn, current, flags, args)
   let result: unknown
   try {
     result = fn.call(...args)
   } catch (thrown) {
-    replyThrown(sink, id, flags, thrown)
+    replyThrown(sink, id, flags, thrown, fn.version)
     return undefined
   }
   // A sync function handed out a promise: the thread awaits it, and the caller learns that it was one.
-  if (isThenable(result)) return settle(result, id, flags | FrameFlag.promised)
+  if (isThenable(result)) return settle(result, fn, id, flags | FrameFlag.promised)
   replyValue(sink, id, flags, result)
   return undefined
 }
@@ -151,11 +152,16 @@ async function stream(
   writer.write(FrameType.reply, 0, call.id, 0, 0, 0)
 }
 
-async function settle(result: PromiseLike<unknown>, id: number, flags: number): Promise<void> {
+async function settle(
+  result: PromiseLike<unknown>,
+  fn: LoadedFunction,
+  id: number,
+  flags: number,
+): Promise<void> {
   try {
     replyValue(sink, id, flags, await result)
   } catch (thrown) {
-    replyThrown(sink, id, flags, thrown)
+    replyThrown(sink, id, flags, thrown, fn.version)
   }
 }
 

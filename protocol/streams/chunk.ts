@@ -1,3 +1,4 @@
+import { NO_EXTRA } from "../extra.ts"
 import { type BunhouseError, encodeErrorRecord } from "../errors.ts"
 import { type FrameReader, FrameType, type FrameWriter, HEADER_BYTES } from "../frame.ts"
 import { BODY_BYTES_MAX } from "../limits.ts"
@@ -28,14 +29,16 @@ export class ChunkBuffer {
   }
 
   /** Takes in the end: the reply or error frame that `frame` stands on. The first end counts. */
-  end({ type, flags, payload }: FrameReader, serial: number): void {
+  end({ type, flags, payload, extra }: FrameReader, serial: number): void {
     const kind = type === FrameType.reply ? FrameType.reply : FrameType.error
-    this.#end ??= { type: kind, flags, serial, payload: new Uint8Array(payload) }
+    const copies = { payload: new Uint8Array(payload), extra: new Uint8Array(extra) }
+    this.#end ??= { type: kind, flags, serial, ...copies }
     this.#wake()
   }
 
   fail(error: BunhouseError, serial: number): void {
-    this.#end ??= { type: FrameType.error, flags: 0, serial, payload: encodeErrorRecord(error) }
+    const payload = encodeErrorRecord(error)
+    this.#end ??= { type: FrameType.error, flags: 0, serial, payload, extra: NO_EXTRA }
     this.#wake()
   }
 
@@ -55,9 +58,11 @@ export class ChunkBuffer {
     this.#items = 0
     this.#bytes = 0
     const end = this.#end
-    const isLast =
-      end !== undefined && writer.byteLength + HEADER_BYTES + end.payload.length <= BODY_BYTES_MAX
-    if (isLast) writer.write(end.type, end.flags, id, 0, 0, end.serial, end.payload)
+    if (end === undefined) return { credit: { items, bytes }, isLast: false }
+    const { type, flags, serial, payload: value, extra } = end
+    const bytesMore = HEADER_BYTES + value.length + extra.length
+    const isLast = writer.byteLength + bytesMore <= BODY_BYTES_MAX
+    if (isLast) writer.write(type, flags, id, 0, 0, serial, value, extra)
     return { credit: { items, bytes }, isLast }
   }
 
@@ -78,6 +83,7 @@ interface End {
   readonly flags: number
   readonly serial: number
   readonly payload: Uint8Array
+  readonly extra: Uint8Array
 }
 
 /** Before each item. */

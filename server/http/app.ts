@@ -1,7 +1,7 @@
 import { setImmediate as endOfTurn } from "node:timers/promises"
 import type { Server, ServerWebSocket } from "bun"
 import { Elysia } from "elysia"
-import { readEnvSpec } from "../../protocol/env-spec.ts"
+import { readEnvSpec, shownEnvSpec } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { readFunctionSpec, readModuleSpec } from "../../protocol/function-spec.ts"
 import { paths } from "../../protocol/http.ts"
@@ -152,6 +152,9 @@ function envRoutes(app: Elysia, { registry }: HttpParts): void {
   app
     .get(envPath, ({ request }) => {
       return jsonResponse(envStatus(registry.env(namesIn(request).env)))
+    })
+    .get(`${envPath}/spec`, ({ request }) => {
+      return jsonResponse(shownEnvSpec(registry.env(namesIn(request).env).spec))
     })
     .put(envPath, async ({ request, server }) => {
       const { env } = namesIn(request)

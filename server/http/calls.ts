@@ -56,9 +56,9 @@ export async function callByFrames(calls: HttpCalls, request: Request, body: Uin
     return framesResponse(writer)
   }
   const outcome = await outcomeOf(calls, names, frame, request.signal)
-  const { type, flags, serial, payload } = outcome
+  const { type, flags, serial, payload, extra } = outcome
   outcome.logs.writeTo(writer)
-  writer.write(type, flags, id, 0, 0, serial, payload)
+  writer.write(type, flags, id, 0, 0, serial, payload, extra)
   return framesResponse(writer)
 }
 

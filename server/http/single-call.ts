@@ -1,4 +1,5 @@
 import { BunhouseError, encodeErrorRecord, type Ran } from "../../protocol/errors.ts"
+import { NO_EXTRA } from "../../protocol/extra.ts"
 import { type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { Call, Caller } from "../calls/call.ts"
 import { LogCollector } from "../../protocol/log-lines.ts"
@@ -11,6 +12,8 @@ export interface SingleOutcome {
   readonly flags: number
   readonly serial: number
   readonly payload: Uint8Array<ArrayBuffer>
+  /** What stands beside the payload in the frame. */
+  readonly extra: Uint8Array
   /** What the function printed. */
   readonly logs: LogCollector
 }
@@ -51,7 +54,8 @@ function gone(ran: Ran): BunhouseError {
 /** The outcome of a call that the platform failed. */
 export function failed(error: BunhouseError, serial: number): SingleOutcome {
   const payload = encodeErrorRecord(error)
-  return { type: FrameType.error, flags: 0, serial, payload, logs: new LogCollector() }
+  const about = { type: FrameType.error, flags: 0, serial } as const
+  return { ...about, payload, extra: NO_EXTRA, logs: new LogCollector() }
 }
 
 class SingleCaller implements Caller {
@@ -66,7 +70,8 @@ class SingleCaller implements Caller {
     const type = frame.type === FrameType.reply ? FrameType.reply : FrameType.error
     // `slice` of a Buffer would be a view of a batch that is used again.
     const payload = new Uint8Array(frame.payload)
-    this.#resolve({ type, flags: frame.flags, serial, payload, logs: this.#logs })
+    const extra = new Uint8Array(frame.extra)
+    this.#resolve({ type, flags: frame.flags, serial, payload, extra, logs: this.#logs })
   }
 
   log(_callerId: number, frame: FrameReader): void {

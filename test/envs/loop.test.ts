@@ -15,7 +15,7 @@ beforeEach(() => {
 
 function run(id: number, call: (...args: unknown[]) => unknown, ...args: unknown[]): void {
   const batch = batchOf(FrameType.call, { id, serial: id, payload: encodeArgs(args) })
-  loop.run({ name: "f", call }, standingOn(batch))
+  loop.run({ name: "f", version: "1", call }, standingOn(batch))
 }
 
 // oxlint-disable-next-line unicorn/no-thenable -- objects that look like promises are what is tested
@@ -80,7 +80,7 @@ describe("Loop", () => {
   test("answers a call whose arguments cannot be read, and does not run it (Q1)", () => {
     let ran = 0
     const frame = standingOn(batchOf(FrameType.call, { id: 9, payload: "\u0007noise" }))
-    loop.run({ name: "f", call: () => ran++ }, frame)
+    loop.run({ name: "f", version: "1", call: () => ran++ }, frame)
     expect(sink.answerOf(9)).toMatchObject({ kind: "failed", value: { ran: "no" } })
     expect(ran).toBe(0)
   })
@@ -88,7 +88,7 @@ describe("Loop", () => {
   test("answers JSON with JSON", () => {
     const flags = FrameFlag.json
     const batch = batchOf(FrameType.call, { id: 1, flags, payload: `{"args":[1,"a"]}` })
-    loop.run({ name: "f", call: (...args) => args }, standingOn(batch))
+    loop.run({ name: "f", version: "1", call: (...args) => args }, standingOn(batch))
     expect(sink.answerOf(1)?.value).toEqual({ ok: true, value: [1, "a"] })
   })
 

@@ -3,6 +3,7 @@ import { cls } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { sendSignal } from "../support/processes.ts"
+import { until } from "../support/until.ts"
 
 let stack: Stack
 beforeAll(async () => {
@@ -51,8 +52,22 @@ class Account {
 
   double = async (): Promise<number> => this.deposit(this.#balance)
 
-  async *history(): AsyncGenerator<number> {
-    yield this.#balance
+  ended = 0
+
+  async *history(length: number): AsyncGenerator<number> {
+    try {
+      for (let i = 0; i < length; i++) {
+        yield this.#balance
+        // So that what is done meanwhile is seen.
+        await Bun.sleep(1)
+      }
+    } finally {
+      this.ended++
+    }
+  }
+
+  static async *years(count: number): AsyncGenerator<number> {
+    for (let i = 1; i <= count; i++) yield i
   }
 
   static async rate(): Promise<number> {
@@ -68,6 +83,10 @@ class Stamps {
 
   add(text: string): number {
     return this.#seen.push(text)
+  }
+
+  *all(): Generator<string> {
+    yield* this.#seen
   }
 
   block(ms: number): number {
@@ -158,15 +177,37 @@ describe("an instance on the loop", () => {
     expect(await accounts.static.get("limit")).toBe(100)
   })
 
-  test("refuses generators, and says so", async () => {
+  test("has generators, which may go on while other methods are called", async () => {
     const accounts = await cls(Account, { run: "loop" }).to(stack.here.env("generators"))
     await using account = await accounts.create("gus")
-    // @ts-expect-error -- generators are not among the methods
-    expect(() => account.history()).toThrow("generator")
+    const seen: number[] = []
+    for await (const balance of account.history(3)) {
+      seen.push(balance)
+      await account.deposit(10)
+    }
+    expect(seen).toHaveLength(3)
+    expect(Array.from(account.sync.history(1))).toEqual([await account.deposit(0)])
+    const early = account.history(1_000_000)
+    await early.next()
+    await early.return(undefined)
+    await until(async () => (await account.get("ended")) === 3, "its finally")
+    expect(await Array.fromAsync(accounts.static.years(2))).toEqual([1, 2])
   })
 })
 
 describe("an instance on a thread of its own", () => {
+  test("refuses its generators, and says what helps", async () => {
+    await using stamps = await (await cls(Stamps).to(stack.here)).create()
+    expect(() => stamps.all()).toThrow('send the class with cls(C, { run: "loop" })')
+    expect(() => stamps.async.all()).toThrow("all is a generator")
+    await using onLoop = await (
+      await cls(Stamps, { run: "loop", name: "OnLoop" }).to(stack.here)
+    ).create()
+    onLoop.add("a")
+    expect(Array.from(onLoop.all())).toEqual(["a"])
+    expect(await Array.fromAsync(onLoop.async.all())).toEqual(["a"])
+  })
+
   test("blocks for sync methods, awaits async ones, and takes calls in their order", async () => {
     const stamps = await cls(Stamps).to(stack.here)
     expect(stamps.info.run).toBe("thread")

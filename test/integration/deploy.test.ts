@@ -59,6 +59,49 @@ describe("a function that is sent fifty times at once", () => {
   })
 })
 
+/** Functions of one name and different code. */
+function thrower(text: string): (n: number) => Promise<never> {
+  // oxlint-disable-next-line typescript/no-implied-eval -- as above
+  return new Function(`return async (n) => { throw new Error("${text}" + n) }`)()
+}
+
+async function thrownBy(work: () => unknown): Promise<unknown> {
+  try {
+    return { returned: await work() }
+  } catch (thrown) {
+    return thrown
+  }
+}
+
+describe("an error that a function throws", () => {
+  test("tells the version that threw it, also where the handle knows an earlier one", async () => {
+    const env = stack.here.env("versions")
+    const one = await fn(thrower("one"), { name: "f" }).to(env)
+    const two = await fn(thrower("two"), { name: "f" }).to(env)
+    const thrown = { message: "two1", remote: { version: two.info.version } }
+    expect(await thrownBy(() => one(1))).toMatchObject(thrown)
+    expect(await thrownBy(() => one.sync(1))).toMatchObject(thrown)
+    expect(two.info.version).not.toBe(one.info.version)
+  })
+
+  test.each(["sync", "asyncGenerator", "syncGenerator"] as const)(
+    "of the kind %s tells it",
+    async (kind) => {
+      const text = {
+        sync: "()",
+        asyncGenerator: "async function* ()",
+        syncGenerator: "function* ()",
+      }[kind]
+      const arrow = kind === "sync" ? " =>" : ""
+      // oxlint-disable-next-line typescript/no-implied-eval -- of any kind
+      const f: () => Generator = new Function(`return ${text}${arrow} { throw new Error("no") }`)()
+      const remote = await fn(f, { name: kind }).to(stack.here.env("kinds"))
+      const error = await thrownBy(() => [...remote.sync()])
+      expect(error).toMatchObject({ message: "no", remote: { version: remote.info.version } })
+    },
+  )
+})
+
 describe("a version that cannot be loaded", () => {
   const kinds = [
     ["on the loop", { kind: "async", run: "loop" }],

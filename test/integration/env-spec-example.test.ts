@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
-import { fn } from "../../client/index.ts"
-import { startStack } from "../support/stack.ts"
+import { fn, module } from "../../client/index.ts"
+import { temporaryFolder } from "../support/folder.ts"
+import { type Stack, startStack } from "../support/stack.ts"
 
 // It installs sharp, a package with a native addon, from the registry of this machine's user.
 test("examples/image-env.ts resizes a picture in an env with packages of its own", async () => {
@@ -34,4 +35,29 @@ test("examples/image-env.ts resizes a picture in an env with packages of its own
     { name: "onThread" },
   ).to(stack.here.env("images"))
   expect(await onThread.async()).toBe("0.35.5")
+  await checkStaticImport(stack)
 }, 60_000)
+
+/** A file may import the package at its top: the env's own is used, and a module need not even be loaded here. */
+async function checkStaticImport(stack: Stack): Promise<void> {
+  using folder = temporaryFolder()
+  await Bun.write(folder.join("node_modules/sharp/package.json"), `{ "name": "sharp" }`)
+  await Bun.write(folder.join("node_modules/sharp/index.js"), `throw new Error("the caller's")`)
+  const path = folder.join("pictures.ts")
+  await Bun.write(
+    path,
+    `import sharp from "sharp"
+    export async function pixel() {
+      const create = { width: 1, height: 1, channels: 3, background: "red" } as const
+      return [...await sharp({ create }).raw().toBuffer()]
+    }`,
+  )
+  interface Pictures {
+    readonly pixel: () => Promise<number[]>
+  }
+  const env = stack.here.env("images")
+  expect(await (await module<Pictures>(path).to(env)).pixel()).toEqual([255, 0, 0])
+  await Bun.write(folder.join("node_modules/sharp/index.js"), `module.exports = "the caller's"`)
+  const { pixel }: Pictures = await import(path)
+  expect(await (await fn(pixel).to(env))()).toEqual([255, 0, 0])
+}

@@ -50,6 +50,7 @@ const PATHS = [
   "/v1/functions",
   "/v1/envs/lab",
   "/v1/envs/lab/restart",
+  "/v1/envs/lab/spec",
   "/v1/envs/lab/ready",
   "/v1/envs/lab/functions/leave",
   "/v1/envs/lab/functions/leave/call",

@@ -8,7 +8,9 @@ let registry: Registry
 let stack: Stack
 let folder: TemporaryFolder
 beforeAll(async () => {
-  registry = await startRegistry({ odd: { "2.0.0": `module.exports = "the env's"` } })
+  registry = await startRegistry({
+    odd: { "2.0.0": `module.exports = "the env's"`, "3.0.0": `module.exports = "the next"` },
+  })
   stack = await startStack({
     variables: { BUN_CONFIG_REGISTRY: registry.url, BUN_CONFIG_TOKEN: "registry-token" },
   })
@@ -47,5 +49,24 @@ describe("a package that a function imports", () => {
     expect(await holder.whose()).toBe(said)
     const jobs = await module<Pick<Jobs, "whose">>(folder.join("jobs.ts")).to(env)
     expect(await jobs.whose()).toBe(said)
+  })
+
+  test("is that of each env, in two envs with two versions of it", async () => {
+    const { whose }: Jobs = await import(folder.join("jobs.ts"))
+    const two = await fn(whose).to(stack.here.env("two", { packages: ["odd@2.0.0"] }))
+    const three = await fn(whose).to(stack.here.env("three", { packages: ["odd@3.0.0"] }))
+    expect(await Promise.all([two(), three()])).toEqual(["the env's", "the next"])
+    expect(three.info.version).toBe(two.info.version)
+  })
+
+  test("is the env's own also where only the name of the env is known", async () => {
+    await stack.here.env("elsewhere", { packages: ["odd@3.0.0"] }).ready()
+    const env = stack.connect().env("elsewhere")
+    const { whose, Holder }: Jobs = await import(folder.join("jobs.ts"))
+    expect(await (await fn(whose).to(env))()).toBe("the next")
+    await using holder = await (await cls(Holder).to(env)).create()
+    expect(await holder.whose()).toBe("the next")
+    const jobs = await module<Pick<Jobs, "whose">>(folder.join("jobs.ts")).to(env)
+    expect(await jobs.whose()).toBe("the next")
   })
 })

@@ -46,11 +46,11 @@ const ROWS: Readonly<Record<ErrorCode, Row>> = {
     }),
   },
   FUNCTION_NOT_SENDABLE: {
-    never: { http: BEFORE_SENDING, cli: "it sends no functions" },
-    provoke: async () => {
-      const capture = async () => stack.url
-      return { library: await by.library(fn(capture, { name: "capture" }).to(stack.here)) }
-    },
+    never: { http: BEFORE_SENDING },
+    provoke: async () => ({
+      library: await by.library(fn(() => stack.url, { name: "capture" }).to(stack.here)),
+      cli: await by.cli(stack, ["deploy", "package.json:name"]),
+    }),
   },
   PAYLOAD_TOO_LARGE: { ran: "yes", provoke: () => by.calls(stack, { to: "lab/giveMuch" }) },
   PROTOCOL_ERROR: {

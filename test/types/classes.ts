@@ -136,10 +136,10 @@ export function methodsAreOfTheSameType(): void {
   instance.shrink()
   // @ts-expect-error -- not even an async one
   instance.async.shrink()
-  // @ts-expect-error -- generators cannot be called from afar
-  instance.stream()
-  // @ts-expect-error -- neither kind
-  instance.async.steps()
+  expectType<Equal<Instance["stream"], Model["stream"]>>()
+  const [steps, blocking] = [instance.async.steps(), instance.sync.stream()]
+  expectType<Equal<typeof steps, AsyncGenerator<number>>>()
+  expectType<Equal<typeof blocking, Generator<number>>>()
   // @ts-expect-error -- protected
   void instance.hidden
   // @ts-expect-error -- fields are read with get()

@@ -107,9 +107,13 @@ describe("instanceShell()", () => {
     expect(Reflect.get({}, "polluted")).toBeUndefined()
   })
 
-  test.each([[["steps", "call"]], [["put", "get"]], [[1, "put", "set"]], [["eval"]], [[]]])(
-    "refuses %p",
-    (args) => expect(codeOf(() => made()(...args))).toBe("INVALID_ARGUMENT"),
+  test("calls a generator, for who takes its items", () => {
+    const shell = made()
+    expect(shell("steps", "call")).toHaveProperty("next")
+  })
+
+  test.each([[["put", "get"]], [[1, "put", "set"]], [["eval"]], [[]]])("refuses %p", (args) =>
+    expect(codeOf(() => made()(...args))).toBe("INVALID_ARGUMENT"),
   )
 
   test("refuses to write what is read-only", () => {
