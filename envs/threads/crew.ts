@@ -1,7 +1,7 @@
 import { now } from "../../protocol/deadlines.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import type { ProcessorTime } from "./processor-time.ts"
 import { PoolThread, type PoolThreadParts, type ThreadTask } from "./pool-thread.ts"
+import { isStalled, type Mark, markOf, quietMark } from "./stall.ts"
 
 /**
  * Which task goes to which thread, and how many threads there are.
@@ -136,26 +136,14 @@ export class Crew {
   }
 
   #mark(thread: PoolThread): void {
-    this.#active.set(thread, {
-      steps: thread.steps,
-      tasks: thread.tasks,
-      quietTicks: 0,
-      time: undefined,
-      ranMs: undefined,
-    })
+    this.#active.set(thread, markOf(thread))
   }
 
   /** The thread has not got on since `mark`: whether that is for the call that it runs. */
   #isStalled(thread: PoolThread, mark: Mark): boolean {
-    const quietTicks = mark.quietTicks + 1
-    const time = thread.processorTime
-    const before = mark.time
-    this.#active.set(thread, { ...mark, quietTicks, time, ranMs: mark.ranMs ?? time?.ranMs })
-    if (thread.isLoading) return quietTicks > LOADING_TICKS_MAX
-    if (quietTicks < STALLED_TICKS) return false
-    if (time === undefined || before === undefined) return true
-    // Neither sleeping nor running, it waits for a processor.
-    return !(time.isRunnable || before.isRunnable) || time.ranMs - (mark.ranMs ?? 0) >= LONG_MS
+    const next = quietMark(thread, mark)
+    this.#active.set(thread, next)
+    return isStalled(thread, mark, next)
   }
 
   #adapt(stalled: number, behind: number, ended: number): void {
@@ -274,29 +262,12 @@ export interface CrewOptions extends Pick<
   readonly idleMs: number
 }
 
-/** What a thread had done and had to do at a tick. */
-interface Mark {
-  readonly steps: number
-  readonly tasks: number
-  /** Since then, without a step. */
-  readonly quietTicks: number
-  /** At the last of these. */
-  readonly time: ProcessorTime | undefined
-  /** What it had run at the first of them. */
-  readonly ranMs: number | undefined
-}
-
 const CORES = navigator.hardwareConcurrency
 const STARTING_MAX = 4
 const TICK_MS = 2
-/** So long without a step may be a collection of garbage. */
-const STALLED_TICKS = 3
-/** A call is long when it has used a processor for so long. */
-const LONG_MS = 4
 /** As many calls ended within a tick, by all threads together, are short ones. */
 const FLOWING_CALLS = 8
 const STALL_GROWTH = 4
-const LOADING_TICKS_MAX = 25
 const FAILED_STARTS_MAX = 3
 
 function notBegun({ code, message }: BunhouseError): BunhouseError {
