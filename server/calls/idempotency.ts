@@ -1,13 +1,7 @@
 import { type Clock, Deadlines, now } from "../../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import { type CallExtra, readExtra } from "../../protocol/extra.ts"
-import {
-  FrameFlag,
-  FrameReader,
-  FrameType,
-  FrameWriter,
-  HEADER_BYTES,
-} from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import {
   IDEMPOTENCY_BYTES_MAX,
   IDEMPOTENCY_KEYS_MAX,
@@ -18,6 +12,7 @@ import { Call, type Caller } from "./call.ts"
 import type { CallDesk } from "./call-desk.ts"
 import { callError } from "./call-error.ts"
 import type { Dispatcher } from "./dispatcher.ts"
+import { checkNesting } from "./nesting.ts"
 import { Outcomes } from "./outcomes.ts"
 import type { FunctionRoute } from "./route.ts"
 
@@ -57,16 +52,16 @@ export class KeyedCalls implements CallDesk {
   }
 
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
-    const hasExtra = frame.payloadStart > frame.start + HEADER_BYTES
-    if (!hasExtra) return this.#dispatcher.submit(caller, frame, route)
+    if (!frame.hasExtra) return this.#dispatcher.submit(caller, frame, route)
     const waiter = new Call(caller, frame.id, route, 0)
     try {
       const extra = readExtra(frame.extra)
+      checkNesting(extra, route)
       if (extra.key === undefined) return this.#dispatcher.submit(caller, frame, route)
       if (frame.flags & (FrameFlag.stream | FrameFlag.streamedArguments)) throw isStream(route)
       return this.#submit(waiter, frame, extra.key, extra)
     } catch (cause) {
-      const error = asBunhouseError(cause, "admitting a call with a key")
+      const error = asBunhouseError(cause, "admitting a call")
       waiter.state = "closed"
       caller.fail(frame.id, error, waiter)
       return undefined
