@@ -62,7 +62,7 @@ export class RunningCall implements SurroundingCall {
 
   get deadline(): Date | undefined {
     if (this.#dueAt === Number.POSITIVE_INFINITY) return undefined
-    return (this.#deadline ??= new Date(Date.now() + this.#dueAt - now()))
+    return (this.#deadline ??= new Date(Date.now() + Math.ceil(this.#dueAt - now())))
   }
 
   get leftMs(): number {

@@ -62,7 +62,7 @@ export class Call implements Timed<Call> {
   }
 }
 
-/** Who made a call: a WebSocket connection, or one HTTP request. */
+/** Who made a call: a WebSocket connection, an env process, or one HTTP request. */
 export interface Caller {
   /** Forwards the reply or error frame that `frame` stands on. */
   deliver(callerId: number, frame: FrameReader, call: Call): void
