@@ -4,6 +4,16 @@ export async function echoed(x: number): Promise<number> {
   return x
 }
 
+/** Calls the echo of another env. */
+export async function relayed(x: number): Promise<number> {
+  const kept = globalThis as { inner?: (x: number) => Promise<number> }
+  if (kept.inner === undefined) {
+    const { context } = await import("bunhouse")
+    kept.inner = await context().here.get<(x: number) => Promise<number>>("default/echo")
+  }
+  return kept.inner(x)
+}
+
 export function syncEchoed(x: number): number {
   return x
 }
