@@ -100,7 +100,7 @@ export class RunningCall implements SurroundingCall {
   }
 
   /** Also fit to be taken out of the context alone. */
-  get progress(): CallContext["progress"] {
+  get progress(): SurroundingCall["progress"] {
     return (fraction, message) => this.#progress(fraction, message)
   }
 
