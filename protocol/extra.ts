@@ -20,7 +20,7 @@ export interface CallExtra {
 }
 
 /** A call, by the id that its env process knows it under and, because that is used again, by its public one. */
-export interface BlockedCall {
+interface BlockedCall {
   readonly id: number
   readonly callId: string
 }

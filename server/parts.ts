@@ -104,7 +104,7 @@ function partsOfEnvs(
     start: (env, spec, build) => {
       const incarnation = crypto.randomUUID().slice(0, 8)
       const { connection } = broker
-      const process = new EnvProcess({
+      const life = new EnvProcess({
         ...build,
         env: env.name,
         incarnation,
@@ -128,8 +128,8 @@ function partsOfEnvs(
       })
       const subjects = envSubjects(space, env.name, incarnation)
       const nested = new NestedCalls({ connection, subjects, open: openCaller })
-      void process.exited.then(() => nested.close())
-      return process
+      void life.exited.then(() => nested.close())
+      return life
     },
   }
 }

@@ -3,7 +3,10 @@ import { inFlight, oneAtATime } from "../load.ts"
 import { rate } from "./in-flight.ts"
 import type { Stage } from "./index.ts"
 
-/** A function that calls another one in another env: two calls, of which the inner one never leaves the broker. */
+/**
+ * A function that calls another one in another env. The inner call takes four messages over the broker, the outer one two,
+ * and two WebSocket messages: fourteen times through a socket, where a plain call goes six times.
+ */
 export function nested({ subject, extent }: Stage): Scenario {
   const { sequentialCalls, flightMs } = extent
   return {
@@ -19,13 +22,13 @@ export function nested({ subject, extent }: Stage): Scenario {
         name: "call that makes a call / plain call, p50",
         of: NESTED,
         to: [PLAIN],
-        goal: { atMost: 2.2 },
+        goal: { atMost: 3 },
       },
       {
         name: "calls that make a call / plain calls, 256 in flight",
         of: NESTED_256,
         to: [PLAIN_256],
-        goal: { atLeast: 0.35 },
+        goal: { atLeast: 0.2 },
       },
     ],
   }

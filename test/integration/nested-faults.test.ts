@@ -7,6 +7,11 @@ import { isMarked, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
+type Wait = (ms: number, mark: string) => Promise<string>
+
+/** Travels with the function that uses it: its env has one of its own. */
+const known = new Map<string, Wait>()
+
 /** Calls `inner/wait`, of which it keeps the handle. */
 async function sendOuter(stack: Stack) {
   await fn(async function wait(ms: number, mark: string): Promise<string> {
@@ -20,11 +25,10 @@ async function sendOuter(stack: Stack) {
   }).to(stack.here.env("inner"))
   return fn(async function outer(ms: number, mark: string): Promise<string> {
     const { context } = await import("bunhouse")
-    const kept = globalThis as { inner?: (ms: number, mark: string) => Promise<string> }
-    kept.inner ??=
-      await context().here.get<(ms: number, mark: string) => Promise<string>>("inner/wait")
+    const inner = known.get("inner") ?? (await context().here.get<Wait>("inner/wait"))
+    known.set("inner", inner)
     try {
-      return await kept.inner(ms, mark)
+      return await inner(ms, mark)
     } catch (error) {
       await Bun.write(
         `${mark}.caught`,
