@@ -67,7 +67,7 @@ export class GeneratorCalls {
     const payload = encodeArgs(args)
     return iterate(this.#names, () => {
       const call = { timeoutMs: this.#timeoutMs, signal: undefined }
-      const { timeoutMs, extra } = nested(call, undefined, true)
+      const { timeoutMs, extra } = nested(call, undefined, "blocking")
       return this.#link.blocking.stream(
         { names: this.#names, payload, extra, timeoutMs, wantsLogs: false },
         this.#window,

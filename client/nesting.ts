@@ -6,7 +6,8 @@ import { type SurroundingCall, surroundingCall } from "./context.ts"
  *
  * Invariants:
  * T1. It ends no later than the call around it: by the earlier of both deadlines, and with its cancel.
- * T2. It says how deep it is, also where the function around it has returned and left something running. Deadline and
+ * T2. What ends something (the release of an instance) is done also when the call around it was cancelled.
+ * T3. It says how deep it is, also where the function around it has returned and left something running. Deadline and
  *     cancel are those of a call that still runs.
  */
 export interface Nested {
@@ -17,22 +18,25 @@ export interface Nested {
   readonly extra: Uint8Array
 }
 
-/** At the moment of the call. `blocks` says whether the function is blocked until the call ends. */
+/** At the moment of the call. */
 export function nested(
   call: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
   extra: CallExtra = {},
-  blocks = false,
+  kind: NestedKind = "awaited",
 ): Nested {
   const around = surroundingCall()
   if (around === undefined) return { ...call, extra: encodeExtra(extra) }
-  const said = encodeExtra({ ...extra, ...placeIn(around, blocks) })
-  if (around.hasEnded) return { ...call, extra: said }
+  const said = encodeExtra({ ...extra, ...placeIn(around, kind === "blocking") })
+  if (around.hasEnded || kind === "ending") return { ...call, extra: said }
   return {
     timeoutMs: earlier(call.timeoutMs, around.leftMs),
     signal: call.signal === undefined ? around.signal : either(call.signal, around.signal),
     extra: said,
   }
 }
+
+/** `blocking`: the function is blocked until the call ends. `ending`: T2. */
+type NestedKind = "awaited" | "blocking" | "ending"
 
 function placeIn({ depth, rootCallId, id, callId }: SurroundingCall, blocks: boolean): CallExtra {
   return { depth: depth + 1, root: rootCallId, ...(blocks && { blocks: { id, callId } }) }

@@ -25,9 +25,11 @@ export class RemoteCall {
   readonly #retries: RetryPolicy | undefined
   readonly #key: string | undefined
   readonly #onLog: OnLog | undefined
+  readonly #kind: "awaited" | "ending"
   #hasWarned = false
 
-  constructor({ link, info, options }: RemoteParts<AnyFunction>) {
+  constructor({ link, info, options, isEnding }: RemoteParts<AnyFunction>) {
+    this.#kind = isEnding ? "ending" : "awaited"
     this.#link = link
     this.#info = info
     this.#names = { env: info.env, function: info.name }
@@ -99,7 +101,7 @@ export class RemoteCall {
     const { connection } = this.#link
     const onLog = this.#onLog
     const timeoutMs = attempts?.timeoutMs ?? this.#timeoutMs
-    const inherited = nested({ timeoutMs, signal }, this.#extra(attempts))
+    const inherited = nested({ timeoutMs, signal }, this.#extra(attempts), this.#kind)
     return new Promise((resolve, reject) => {
       connection.call({
         env: this.#info.env,
@@ -132,7 +134,7 @@ export class RemoteCall {
     const [names, onLog] = [this.#names, this.#onLog]
     const attempt = () => {
       const call = { timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs, signal: undefined }
-      const { timeoutMs, extra } = nested(call, this.#extra(attempts), true)
+      const { timeoutMs, extra } = nested(call, this.#extra(attempts), "blocking")
       const wantsLogs = onLog !== undefined
       return this.#link.blocking.call(
         { names, payload, extra, timeoutMs, wantsLogs },

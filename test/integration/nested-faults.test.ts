@@ -1,13 +1,19 @@
 import { describe, expect, test } from "bun:test"
 import { renameSync } from "node:fs"
 import { join } from "node:path"
-import { fn } from "../../client/index.ts"
+import { cls, fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { isMarked, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
 type Wait = (ms: number, mark: string) => Promise<string>
+
+class Held {
+  async touch(): Promise<string> {
+    return "touched"
+  }
+}
 
 /** Travels with the function that uses it: its env has one of its own. */
 const known = new Map<string, Wait>()
@@ -136,5 +142,33 @@ describe("a nested call from a loop", () => {
       mib,
     ])
     expect((await caught(pass(8 * mib))).code).toBe("PAYLOAD_TOO_LARGE")
+  })
+
+  test("of a function that was cancelled is refused, but for the release of what it holds", async () => {
+    using marks = startMarks()
+    await using stack = await startStack()
+    await cls(Held).to(stack.here.env("inner"))
+    const hold = await fn(async function hold(mark: string): Promise<void> {
+      const { context } = await import("bunhouse")
+      const { here, signal } = context()
+      const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve))
+      const remote = await here.getClass<typeof Held>("inner/Held")
+      await using held = await remote.create()
+      await Bun.write(`${mark}.started`, await held.touch())
+      await aborted
+      await held.touch().catch((error: unknown) => {
+        require("node:fs").writeFileSync(`${mark}.refused`, String(error))
+      })
+    }).to(stack.here.env("outer"))
+    const mark = marks.next()
+    const controller = new AbortController()
+    const call = caught(hold.with({ signal: controller.signal })(mark))
+    await until(() => isMarked(`${mark}.started`), "the instance to be used")
+    expect((await stack.here.env("inner").status())?.instances).toBe(1)
+    controller.abort()
+    expect((await call).code).toBe("CANCELLED")
+    await until(() => isMarked(`${mark}.refused`), "the next call to be refused")
+    const isReleased = async () => (await stack.here.env("inner").status())?.instances === 0
+    await until(isReleased, "the instance to be released")
   })
 })
