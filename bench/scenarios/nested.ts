@@ -28,7 +28,7 @@ export function nested({ subject, extent }: Stage): Scenario {
         name: "calls that make a call / plain calls, 256 in flight",
         of: NESTED_256,
         to: [PLAIN_256],
-        goal: { atLeast: 0.2 },
+        goal: { atLeast: 0.1 },
       },
     ],
   }
