@@ -23,6 +23,8 @@ export interface Subject extends AsyncDisposable {
   readonly call: Call
   readonly otherCall: Call
   readonly callSync: Call
+  /** An echo by a function that calls the echo of another env. */
+  readonly callNested: Call
   readonly pid: number
   /** Functions that misbehave, each in an env of its own. */
   readonly blockLoop: () => Promise<Remote<typeof workload.blockLoop>>
@@ -78,6 +80,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const echo = await fn(workload.echoed, { name: "echo" }).to(here)
   const other = await client().get<typeof workload.echoed>("default/echo")
   const syncEcho = await fn(workload.syncEchoed, { name: "syncEcho" }).to(here)
+  const relay = await fn(workload.relayed, { name: "relay" }).to(here.env("relay"))
   const sleep = await fn(workload.syncSleep, { name: "syncSleep" }).to(here)
   const inline = await fn(inlineEcho("x"), { name: "inlineEcho" }).to(here)
   const bundled = await fn(bundledEchoed).to(here)
@@ -93,6 +96,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     call: async (i) => verify(i, await echo(i)),
     otherCall: async (i) => verify(i, await other(i)),
     callSync: async (i) => verify(i, await syncEcho.async(i)),
+    callNested: async (i) => verify(i, await relay(i)),
     callInline: async (i) => verify(i, await inline(i)),
     callBundled: async (i) => verify(i, await bundled(i)),
     async deployNew() {

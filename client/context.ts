@@ -1,4 +1,6 @@
 import { BunhouseError } from "../protocol/errors.ts"
+import type { OpenTransport } from "./connection/transport.ts"
+import type { Daemon } from "./daemon.ts"
 
 /** What a function can know about the call that it runs for. */
 export interface CallContext {
@@ -17,6 +19,24 @@ export interface CallContext {
    * @throws {BunhouseError} INVALID_ARGUMENT for what is no number from 0 to 1.
    */
   readonly progress: (fraction: number, message?: string) => void
+  /** The daemon that runs the function, with the same surface as `here` elsewhere. */
+  readonly here: Daemon
+  /** How many calls of remote functions are around this one: 0 for one that was made from outside. */
+  readonly depth: number
+  /** The `callId` of the outermost of them; its own for a call that was made from outside. */
+  readonly rootCallId: string
+  /** With which the caller made this call: a stem for the keys of calls that the function makes itself. */
+  readonly idempotencyKey: string | undefined
+}
+
+/** The call that surrounds others, as they see it. */
+export interface SurroundingCall extends CallContext {
+  /** Under which daemon and env process know it. */
+  readonly id: number
+  /** Milliseconds until the deadline, at least 1; 0 for none. */
+  readonly leftMs: number
+  /** Its function has returned. What that has left running makes calls of its own. */
+  readonly hasEnded: boolean
 }
 
 /**
@@ -25,7 +45,7 @@ export interface CallContext {
  * @throws {BunhouseError} INVALID_ARGUMENT outside of a remote function.
  */
 export function context(): CallContext {
-  const current = currentCall()
+  const current = surroundingCall()
   if (current !== undefined) return current
   throw new BunhouseError(
     "INVALID_ARGUMENT",
@@ -36,15 +56,46 @@ export function context(): CallContext {
 /** Where this copy of the library runs: in a caller's own process, or inside of an env. */
 export type RunsIn = "caller" | "env loop" | "env thread"
 
-/** Set once by an env process for its own copy of the library. */
-export function runInside(place: RunsIn, current: () => CallContext | undefined): void {
+/**
+ * Set once by an env process for its own copy of the library. `transport` is its way to the daemon; without one, it
+ * connects like anybody.
+ */
+export function runInside(
+  place: RunsIn,
+  current: () => SurroundingCall | undefined,
+  transport?: OpenTransport,
+): void {
   runsIn = place
   currentCall = current
+  ownTransport = transport
 }
 
 export function whereAmI(): RunsIn {
   return runsIn
 }
 
+/** The call that the surrounding code runs for; undefined outside of a remote function. */
+export function surroundingCall(): SurroundingCall | undefined {
+  return currentCall()
+}
+
+/** The way of this process to its own daemon, where it has one that others have not. */
+export function transportInside(): OpenTransport | undefined {
+  return ownTransport
+}
+
+/** Told by client/index.ts, whose `here` it is. */
+export function provideHere(daemon: Daemon): void {
+  here = daemon
+}
+
+/** What `context().here` is. */
+export function ownDaemon(): Daemon {
+  if (here !== undefined) return here
+  throw new BunhouseError("INTERNAL", "the library was not loaded as a whole")
+}
+
 let runsIn: RunsIn = "caller"
-let currentCall: () => CallContext | undefined = () => undefined
+let currentCall: () => SurroundingCall | undefined = () => undefined
+let ownTransport: OpenTransport | undefined
+let here: Daemon | undefined

@@ -1,13 +1,13 @@
 import { encodeArgs } from "../protocol/codec/index.ts"
 import { checkTimeoutMs } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
-import { NO_EXTRA } from "../protocol/extra.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { type Credit, windowOf } from "../protocol/streams/credit.ts"
 import { iterate } from "./blocking/iterate.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
 import type { Link } from "./link.ts"
 import { logSink, type OnLog } from "./logs.ts"
+import { nested } from "./nesting.ts"
 import type { Names } from "./outcome.ts"
 import type { CallOptions } from "./remote.ts"
 import { streamCall } from "./stream.ts"
@@ -66,14 +66,10 @@ export class GeneratorCalls {
     if (hasStreams(args)) throw cannotStream(this.#names)
     const payload = encodeArgs(args)
     return iterate(this.#names, () => {
+      const call = { timeoutMs: this.#timeoutMs, signal: undefined }
+      const { timeoutMs, extra } = nested(call, undefined, "blocking")
       return this.#link.blocking.stream(
-        {
-          names: this.#names,
-          payload,
-          extra: NO_EXTRA,
-          timeoutMs: this.#timeoutMs,
-          wantsLogs: false,
-        },
+        { names: this.#names, payload, extra, timeoutMs, wantsLogs: false },
         this.#window,
       )
     })

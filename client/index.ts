@@ -3,6 +3,7 @@
  *
  *     import { fn, here } from "bunhouse"
  */
+import { provideHere, transportInside } from "./context.ts"
 import { Daemon } from "./daemon.ts"
 import { setQuiet } from "./notices.ts"
 import type { ConnectOptions } from "./settings.ts"
@@ -40,8 +41,9 @@ export type { ConnectOptions } from "./settings.ts"
 
 setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
 
-/** The daemon on this machine. */
-export const here: Daemon = new Daemon({}, process.env)
+/** The daemon on this machine; inside of a remote function, the one that runs it. */
+export const here: Daemon = new Daemon({}, process.env, transportInside())
+provideHere(here)
 
 /** Any daemon, by address and token; options that are left out are found as for `here`. */
 export function connect(options: ConnectOptions = {}): Daemon {

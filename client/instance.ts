@@ -80,7 +80,7 @@ export function makeInstance<I extends object>(parts: InstanceParts): RemoteInst
   const { link, type, id, name, own, options } = parts
   const call = callOf(parts)
   const release = async () => {
-    const end = callOf({ link, type, id, options: {} }).awaitable(["dispose"])
+    const end = callOf({ link, type, id, options: {} }, true).awaitable(["dispose"])
     await end.catch((error: unknown) => {
       if (!isStateLost(error)) throw error
     })
@@ -114,14 +114,12 @@ export interface InstanceParts {
   readonly options: CallOptions
 }
 
-/** Calls of the shell of an instance (envs/instances/shell.ts). */
-export function callOf({
-  link,
-  type,
-  id,
-  options,
-}: Omit<InstanceParts, "own" | "name">): RemoteCall {
-  return new RemoteCall({ link, info: infoOf(type, id), local: undefined, options })
+/** Calls of the shell of an instance (envs/instances/shell.ts). `isEnding` is that of RemoteParts. */
+export function callOf(
+  { link, type, id, options }: Omit<InstanceParts, "own" | "name">,
+  isEnding = false,
+): RemoteCall {
+  return new RemoteCall({ link, info: infoOf(type, id), local: undefined, options, isEnding })
 }
 
 function infoOf(type: FunctionInfo, id: string): FunctionInfo {

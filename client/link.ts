@@ -3,6 +3,8 @@ import type { BlockingCaller } from "./blocking/blocking-caller.ts"
 import { ResidentCaller } from "./blocking/resident.ts"
 import { SpawnCaller } from "./blocking/spawn.ts"
 import { Connection } from "./connection/connection.ts"
+import { byWebSocket } from "./connection/dialer.ts"
+import type { OpenTransport } from "./connection/transport.ts"
 import { Control } from "./control.ts"
 import type { OnLog } from "./logs.ts"
 import { RetryBudget } from "./retry.ts"
@@ -20,14 +22,15 @@ export class Link {
   readonly environment: Environment
   readonly #options: ConnectOptions
 
-  constructor(options: ConnectOptions, environment: Environment) {
+  /** `transport` carries calls in place of a WebSocket. */
+  constructor(options: ConnectOptions, environment: Environment, transport?: OpenTransport) {
     this.#options = options
     this.environment = environment
     this.onLog = options.onLog
     const address = () => this.address()
     this.control = new Control(address)
     this.jobs = new JobRequests(this.control)
-    this.connection = new Connection(address)
+    this.connection = new Connection(transport ?? byWebSocket(address))
     this.blocking =
       options.blocking === "resident" ? new ResidentCaller(address) : new SpawnCaller(address)
   }

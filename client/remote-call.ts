@@ -1,12 +1,13 @@
 import { encodeArgs } from "../protocol/codec/index.ts"
 import { checkTimeoutMs, now } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
-import { checkIdempotencyKey, encodeExtra, NO_EXTRA } from "../protocol/extra.ts"
+import { type CallExtra, checkIdempotencyKey } from "../protocol/extra.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
 import type { Link } from "./link.ts"
 import { logSink, type OnLog, tellLines } from "./logs.ts"
 import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
+import { nested } from "./nesting.ts"
 import { warn } from "./notices.ts"
 import { type Names, type Outcome, readOutcome } from "./outcome.ts"
 import type { AnyFunction, RemoteParts } from "./remote.ts"
@@ -24,9 +25,11 @@ export class RemoteCall {
   readonly #retries: RetryPolicy | undefined
   readonly #key: string | undefined
   readonly #onLog: OnLog | undefined
+  readonly #kind: "awaited" | "ending"
   #hasWarned = false
 
-  constructor({ link, info, options }: RemoteParts<AnyFunction>) {
+  constructor({ link, info, options, isEnding }: RemoteParts<AnyFunction>) {
+    this.#kind = isEnding ? "ending" : "awaited"
     this.#link = link
     this.#info = info
     this.#names = { env: info.env, function: info.name }
@@ -84,10 +87,10 @@ export class RemoteCall {
     })
   }
 
-  #extra(attempts: Attempts | undefined): Uint8Array {
-    if (this.#key === undefined) return NO_EXTRA
+  #extra(attempts: Attempts | undefined): CallExtra | undefined {
+    if (this.#key === undefined) return undefined
     const boot = attempts?.lostBoot
-    return encodeExtra({ key: this.#key, ...(boot !== undefined && { boot }) })
+    return { key: this.#key, ...(boot !== undefined && { boot }) }
   }
 
   #attempt(
@@ -97,14 +100,14 @@ export class RemoteCall {
   ): Promise<unknown> {
     const { connection } = this.#link
     const onLog = this.#onLog
+    const timeoutMs = attempts?.timeoutMs ?? this.#timeoutMs
+    const inherited = nested({ timeoutMs, signal }, this.#extra(attempts), this.#kind)
     return new Promise((resolve, reject) => {
       connection.call({
         env: this.#info.env,
         function: this.#info.name,
         payload,
-        extra: this.#extra(attempts),
-        timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs,
-        signal,
+        ...inherited,
         logged: onLog && ((frame) => tellLines(onLog, this.#names, frame, connection.bootId)),
         replied: (frame, callId) => {
           const outcome = readOutcome(frame, this.#names, callId)
@@ -130,8 +133,8 @@ export class RemoteCall {
     const payload = encodeArgs(args)
     const [names, onLog] = [this.#names, this.#onLog]
     const attempt = () => {
-      const timeoutMs = attempts?.timeoutMs ?? this.#timeoutMs
-      const extra = this.#extra(attempts)
+      const call = { timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs, signal: undefined }
+      const { timeoutMs, extra } = nested(call, this.#extra(attempts), "blocking")
       const wantsLogs = onLog !== undefined
       return this.#link.blocking.call(
         { names, payload, extra, timeoutMs, wantsLogs },

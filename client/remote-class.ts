@@ -149,7 +149,7 @@ class InstanceMaker<I extends object> {
 
   /** After a constructor that threw: true when nobody else's has succeeded meanwhile, and none will any more. */
   async #discard({ id, type }: Found): Promise<boolean> {
-    const call = callOf({ link: this.#link, type, id, options: {} })
+    const call = callOf({ link: this.#link, type, id, options: {} }, true)
     return (await call.awaitable(["discard"]).catch(() => false)) === true
   }
 

@@ -172,4 +172,6 @@ export interface RemoteParts<F extends AnyFunction> {
   readonly info: FunctionInfo
   readonly local: F | undefined
   readonly options: CallOptions
+  /** Its calls end something, and are made also in a function that was cancelled. */
+  readonly isEnding?: boolean
 }

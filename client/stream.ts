@@ -1,5 +1,4 @@
 import { decodePayload } from "../protocol/codec/index.ts"
-import { NO_EXTRA } from "../protocol/extra.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
 import { type Credit, RESULT_STREAM, writeCredit } from "../protocol/streams/credit.ts"
 import { ItemStream } from "../protocol/streams/item-stream.ts"
@@ -7,6 +6,7 @@ import { StreamReceiver } from "../protocol/streams/receiver.ts"
 import type { Connection } from "./connection/connection.ts"
 import type { PendingCall } from "./connection/pending.ts"
 import { type OnLog, tellLines } from "./logs.ts"
+import { nested } from "./nesting.ts"
 import { type Names, readOutcome } from "./outcome.ts"
 import type { StreamedArguments } from "./streamed-arguments.ts"
 
@@ -29,15 +29,13 @@ export interface StreamCall extends CallWithStreams {
 
 /** Resolves with what the function returns. */
 export function callWithStreams(call: CallWithStreams): Promise<unknown> {
-  const { connection, names, args, timeoutMs, signal, onLog } = call
+  const { connection, names, args, onLog } = call
   return new Promise((resolve, reject) => {
     const pending = connection.call({
       env: names.env,
       function: names.function,
       payload: args.payload,
-      extra: NO_EXTRA,
-      timeoutMs,
-      signal,
+      ...nested(call),
       logged: onLog && ((frame) => tellLines(onLog, names, frame, connection.bootId)),
       flow: { flags: args.flags, window: undefined, received: (frame) => args.credit(frame) },
       replied: (frame, callId) => {
@@ -63,7 +61,7 @@ export function callWithStreams(call: CallWithStreams): Promise<unknown> {
  * nobody can reach any more is given up when the engine notices.
  */
 export function streamCall(call: StreamCall): ItemStream {
-  const { connection, names, args, timeoutMs, signal, window, onLog } = call
+  const { connection, names, args, window, onLog } = call
   let pending: PendingCall | undefined
   const stop = () => {
     if (pending !== undefined) connection.abandon(pending)
@@ -86,13 +84,12 @@ export function streamCall(call: StreamCall): ItemStream {
     else receiver.push(new Uint8Array(frame.payload))
   }
   const begin = () => {
+    const inherited = nested(call)
     pending = connection.call({
       env: names.env,
       function: names.function,
       payload: args.payload,
-      extra: NO_EXTRA,
-      timeoutMs,
-      signal,
+      ...inherited,
       logged: onLog && ((frame) => tellLines(onLog, names, frame, connection.bootId)),
       flow: { flags: FrameFlag.stream | args.flags, window, received },
       replied: (frame, callId) => {
@@ -102,7 +99,7 @@ export function streamCall(call: StreamCall): ItemStream {
       failed: (error) => {
         args.close()
         // Who cancels does not want what has arrived.
-        if (signal?.aborted) receiver.drop()
+        if (inherited.signal?.aborted) receiver.drop()
         receiver.end({ kind: "threw", thrown: error })
       },
     })

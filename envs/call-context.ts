@@ -1,13 +1,15 @@
-import { now } from "../protocol/deadlines.ts"
+import { now, remainingMs } from "../protocol/deadlines.ts"
+import type { CallExtra } from "../protocol/extra.ts"
 import { callIdOf } from "../protocol/hello.ts"
 import { PROGRESS_REPORTS_MAX } from "../protocol/limits.ts"
 import { encodeProgress } from "../protocol/progress.ts"
 import type { Output } from "./output/output-log.ts"
-import type { CallContext } from "../client/context.ts"
+import { ownDaemon, type SurroundingCall } from "../client/context.ts"
+import type { Daemon } from "../client/daemon.ts"
 import type { CallStreams } from "./call-streams.ts"
 
 /** One running call, as its function sees it. What few functions ask for is made when they ask. */
-export class RunningCall implements CallContext {
+export class RunningCall implements SurroundingCall {
   readonly env: string
   readonly function: string
   /** The daemon's id of the call. */
@@ -24,11 +26,14 @@ export class RunningCall implements CallContext {
   streams: CallStreams | undefined = undefined
   readonly #bootId: string
   readonly #serial: number
+  readonly #extra: CallExtra
+  /** On the monotonic clock. */
   readonly #dueAt: number
   readonly #report: ReportProgress
   /** Reports that may pass, as of the last one. They come back at PROGRESS_REPORTS_MAX a second. */
   #reportsLeft = PROGRESS_REPORTS_MAX
   #reportedAt = 0
+  #deadline: Date | undefined = undefined
   #controller: AbortController | undefined = undefined
   #cancelled = false
 
@@ -39,14 +44,16 @@ export class RunningCall implements CallContext {
     serial: number,
     timeoutMs: number,
     report: ReportProgress,
+    extra: CallExtra = NOTHING,
   ) {
     this.env = about.env
     this.function = functionName
     this.id = id
     this.#bootId = about.bootId
     this.#serial = serial
-    this.#dueAt = timeoutMs === 0 ? 0 : Date.now() + timeoutMs
     this.#report = report
+    this.#dueAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now() + timeoutMs
+    this.#extra = extra
   }
 
   get callId(): string {
@@ -54,7 +61,28 @@ export class RunningCall implements CallContext {
   }
 
   get deadline(): Date | undefined {
-    return this.#dueAt === 0 ? undefined : new Date(this.#dueAt)
+    if (this.#dueAt === Number.POSITIVE_INFINITY) return undefined
+    return (this.#deadline ??= new Date(Date.now() + Math.ceil(this.#dueAt - now())))
+  }
+
+  get leftMs(): number {
+    return remainingMs(this.#dueAt)
+  }
+
+  get here(): Daemon {
+    return ownDaemon()
+  }
+
+  get depth(): number {
+    return this.#extra.depth ?? 0
+  }
+
+  get rootCallId(): string {
+    return this.#extra.root ?? this.callId
+  }
+
+  get idempotencyKey(): string | undefined {
+    return this.#extra.key
   }
 
   get signal(): AbortSignal {
@@ -72,7 +100,7 @@ export class RunningCall implements CallContext {
   }
 
   /** Also fit to be taken out of the context alone. */
-  get progress(): CallContext["progress"] {
+  get progress(): SurroundingCall["progress"] {
     return (fraction, message) => this.#progress(fraction, message)
   }
 
@@ -102,6 +130,8 @@ export interface CallFacts {
   readonly env: string
   readonly bootId: string
 }
+
+const NOTHING: CallExtra = {}
 
 function cancelReason(): DOMException {
   return new DOMException("the call was cancelled, or its deadline passed", "AbortError")

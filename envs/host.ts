@@ -12,6 +12,7 @@ import { FrameReader, FrameType } from "../protocol/frame.ts"
 import { THREAD_IDLE_MS } from "../protocol/limits.ts"
 import { Outbox } from "../protocol/outbox.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
+import { DaemonTransport } from "./daemon-transport.ts"
 import { InstanceThread } from "./instances/instance-thread.ts"
 import { InstanceThreads } from "./instances/instance-threads.ts"
 import { loadFunction, loadTooSlow } from "./load-function.ts"
@@ -36,6 +37,8 @@ export class Host {
   readonly loop: Loop
   /** Takes what functions on the loop print. */
   readonly output: OutputLog
+  /** For calls that functions on the loop make. */
+  readonly transport: DaemonTransport
   readonly #bootstrap: EnvBootstrap
   readonly #connection: BrokerConnection
   readonly #threads: ThreadPool
@@ -49,6 +52,7 @@ export class Host {
   constructor(bootstrap: EnvBootstrap, connection: BrokerConnection) {
     this.#bootstrap = bootstrap
     this.#connection = connection
+    this.transport = new DaemonTransport(connection, bootstrap.subjects)
     this.#outbox = new Outbox({
       send: (batch) => this.#send(batch),
       messageBytesMax: connection.maxMessageBytes,
@@ -152,6 +156,7 @@ export class Host {
       const request = readControlRequest(parseJson("a control request", text))
       switch (request.op) {
         case "greet":
+          this.transport.reset("the daemon was cut off from the broker")
           this.#sayHello()
           return { ok: true }
         case "unload":

@@ -7,6 +7,7 @@ import { type CallFacts, type ReportProgress, RunningCall } from "./call-context
 import { CallStreams, replyStreamEnd } from "./call-streams.ts"
 import {
   argumentsOf,
+  extraOf,
   isThenable,
   type LoadedFunction,
   replyFailure,
@@ -44,7 +45,15 @@ export class Loop {
     const { id, flags, serial, timeoutMs } = frame
     const args = argumentsOf(frame, this.#sink)
     if (args === undefined) return
-    const call = new RunningCall(this.#facts, fn.name, id, serial, timeoutMs, this.#report)
+    const call = new RunningCall(
+      this.#facts,
+      fn.name,
+      id,
+      serial,
+      timeoutMs,
+      this.#report,
+      extraOf(frame),
+    )
     call.version = fn.version
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call

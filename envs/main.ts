@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const host = new Host(bootstrap, connection)
   captureOutput(host.output.take)
   setInterval(() => rotateLog(STDERR, bootstrap.logFile), LOG_LOOK_MS).unref()
-  runInside("env loop", () => host.loop.current())
+  runInside("env loop", () => host.loop.current(), host.transport.open)
   provideLibrary()
   await host.start()
 }

@@ -1,5 +1,6 @@
 import { decodeArgs, encodeResult, encodeThrown } from "../protocol/codec/index.ts"
 import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
+import { type CallExtra, readExtra } from "../protocol/extra.ts"
 import { FrameFlag, type FrameReader, FrameType, type FrameWriter } from "../protocol/frame.ts"
 import { Refusal } from "./instances/refusal.ts"
 import { decodeJsonArgs, encodeJsonResult, encodeJsonThrown } from "./json-payload.ts"
@@ -32,6 +33,11 @@ export function argumentsOf(frame: FrameReader, sink: ReplySink): unknown[] | un
     replyFailure(sink, frame.id, new BunhouseError(code, message, { ran: "no", cause }))
     return undefined
   }
+}
+
+/** What the call says beside its arguments. The daemon has read it before. */
+export function extraOf(frame: FrameReader): CallExtra | undefined {
+  return frame.hasExtra ? readExtra(frame.extra) : undefined
 }
 
 export function replyValue(sink: ReplySink, id: number, flags: number, value: unknown): void {

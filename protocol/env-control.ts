@@ -2,6 +2,7 @@ import { Fields } from "./fields.ts"
 import { PLACES, type Place } from "./function-spec.ts"
 import { fromErrorRecord, type ErrorRecord } from "./errors.ts"
 import { DEPLOY_TIMEOUT_MS_DEFAULT, DEPLOY_TIMEOUT_MS_MAX } from "./limits.ts"
+import type { EnvSubjects } from "./subjects.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
 
 /**
@@ -15,7 +16,7 @@ export interface EnvBootstrap {
   readonly env: string
   readonly incarnation: string
   readonly bootId: string
-  readonly subjects: { readonly calls: string; readonly control: string; readonly replies: string }
+  readonly subjects: EnvSubjects
   readonly broker: {
     readonly url: string
     readonly user?: string
@@ -88,6 +89,8 @@ export function readEnvBootstrap(input: unknown): EnvBootstrap {
       calls: subjects.text("calls"),
       control: subjects.text("control"),
       replies: subjects.text("replies"),
+      nested: subjects.text("nested"),
+      answers: subjects.text("answers"),
     })),
     broker: fields.required("broker", (broker) => {
       const user = broker.optionalText("user")

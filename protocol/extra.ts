@@ -11,13 +11,26 @@ export interface CallExtra {
   readonly key?: string
   /** Life of the daemon (`bootId`) in which this call was tried before, without the caller having learned its end. */
   readonly boot?: string
+  /** Of a call that a remote function makes: how many calls are around it. */
+  readonly depth?: number
+  /** The outermost of these, by its public id. */
+  readonly root?: string
+  /** The call whose function is blocked until this one ends. */
+  readonly blocks?: BlockedCall
+}
+
+/** A call, by the id that its env process knows it under and, because that is used again, by its public one. */
+interface BlockedCall {
+  readonly id: number
+  readonly callId: string
 }
 
 /** No bytes for nothing to say. Throws INVALID_ARGUMENT for a key that cannot be. */
-export function encodeExtra({ key, boot }: CallExtra): Uint8Array {
-  if (key === undefined) return NO_EXTRA
-  checkIdempotencyKey(key)
-  return Buffer.from(JSON.stringify(boot === undefined ? { key } : { key, boot }))
+export function encodeExtra(extra: CallExtra): Uint8Array {
+  const { key, depth } = extra
+  if (key === undefined && depth === undefined) return NO_EXTRA
+  if (key !== undefined) checkIdempotencyKey(key)
+  return Buffer.from(JSON.stringify(extra))
 }
 
 /** Throws INVALID_ARGUMENT. */
@@ -26,8 +39,20 @@ export function readExtra(bytes: Uint8Array): CallExtra {
   const fields = new Fields(what, parseJson(what, Buffer.from(bytes).toString()))
   const key = fields.optionalText("key")
   const boot = fields.optionalText("boot")
+  const root = fields.optionalText("root")
+  const depth = fields.integer("depth", 0, Number.MAX_SAFE_INTEGER, 0)
+  const blocks = fields.optional("blocks", (blocked) => ({
+    id: blocked.integer("id", 0, 0xffff_ffff),
+    callId: blocked.text("callId"),
+  }))
   if (key !== undefined) checkIdempotencyKey(key)
-  return { ...(key !== undefined && { key }), ...(boot !== undefined && { boot }) }
+  return {
+    ...(key !== undefined && { key }),
+    ...(boot !== undefined && { boot }),
+    ...(depth > 0 && { depth }),
+    ...(root !== undefined && { root }),
+    ...(blocks !== undefined && { blocks }),
+  }
 }
 
 export function checkIdempotencyKey(key: string): void {

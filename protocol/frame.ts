@@ -220,6 +220,10 @@ export class FrameReader implements FrameHeader {
     return this.bytes.subarray(this.#extraStart, this.payloadStart)
   }
 
+  get hasExtra(): boolean {
+    return this.payloadStart > this.#extraStart
+  }
+
   /** Whether the batch holds this frame and no other. */
   get isAlone(): boolean {
     return this.start === BATCH_PREFIX_BYTES && this.end === this.bytes.length

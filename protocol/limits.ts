@@ -42,6 +42,9 @@ export const ENCODED_DEPTH_MAX = 3 * VALUE_DEPTH_MAX + 8
 /** Deadline of a call that names none. 0 as an option means no deadline. */
 export const CALL_TIMEOUT_MS_DEFAULT = 5 * 60_000
 
+/** Calls around a call that a remote function makes. The daemon refuses more: a chain without an end. */
+export const NESTING_MAX = 64
+
 /** Longest deadline that fits the frame header. */
 export const CALL_TIMEOUT_MS_MAX = 0xffff_ffff
 

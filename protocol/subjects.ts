@@ -12,6 +12,10 @@ export interface EnvSubjects {
   readonly control: string
   /** Batches of replies, env process to daemon. */
   readonly replies: string
+  /** Followed by the number of a session: batches of frames about calls that functions make, env process to daemon. */
+  readonly nested: string
+  /** Followed by the same number: what the daemon answers to these. */
+  readonly answers: string
 }
 
 export function envSubjects(space: string, env: string, incarnation: string): EnvSubjects {
@@ -20,13 +24,19 @@ export function envSubjects(space: string, env: string, incarnation: string): En
     calls: `${down}.calls`,
     control: `${down}.control`,
     replies: `bunhouse.${space}.up.${incarnation}`,
+    nested: `bunhouse.${space}.nested.${incarnation}`,
+    answers: `${down}.answers`,
   }
 }
 
 /** What the env role may publish to and subscribe to; the broker enforces it. */
 export function envPermissions(space: string): { publish: string[]; subscribe: string[] } {
   return {
-    publish: [`bunhouse.${space}.up.*`, `bunhouse.${space}.inbox.>`],
+    publish: [
+      `bunhouse.${space}.up.*`,
+      `bunhouse.${space}.nested.*.*`,
+      `bunhouse.${space}.inbox.>`,
+    ],
     subscribe: [`bunhouse.${space}.env.>`],
   }
 }

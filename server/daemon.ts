@@ -1,5 +1,4 @@
 import { BunhouseError } from "../protocol/errors.ts"
-import type { DaemonHello } from "../protocol/hello.ts"
 import { type HomePaths, hostInUrl } from "../protocol/home.ts"
 import { BROKER_WAIT_MS_MAX, DRAIN_MS_MAX } from "../protocol/limits.ts"
 import type { DaemonStatus } from "../protocol/status.ts"
@@ -135,9 +134,8 @@ export class Daemon {
   }
 
   #listen(serve: typeof serveHttp): void {
-    const { settings, home, bootId, desk, registry, objects, jobs } = this.#parts
+    const { settings, home, bootId, desk, hello, registry, objects, jobs } = this.#parts
     const token = settings.token ?? readOrMakeSecret(home.token)
-    const hello: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
     try {
       this.#http = serve(
         {
@@ -147,7 +145,7 @@ export class Daemon {
           objects,
           jobs: jobs.jobs,
           schedules: jobs.schedules,
-          hello: Buffer.from(JSON.stringify(hello)),
+          hello,
           status: () => this.status(),
           refusal: () => this.refusal(),
           shutdown: () => void this.stop(),

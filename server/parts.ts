@@ -1,18 +1,23 @@
 import { join } from "node:path"
 import { openObjects } from "../broker/object-store.ts"
 import type { Store } from "../broker/store.ts"
+import type { DaemonHello } from "../protocol/hello.ts"
 import { envLog, type HomePaths } from "../protocol/home.ts"
 import { nameToken } from "../protocol/names.ts"
+import { envSubjects } from "../protocol/subjects.ts"
+import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../protocol/version.ts"
 import type { Broker } from "./broker.ts"
 import type { CallDesk } from "./calls/call-desk.ts"
 import { Dispatcher } from "./calls/dispatcher.ts"
 import { KeyedCalls } from "./calls/idempotency.ts"
 import { Builds } from "./envs/builds.ts"
 import { Loader } from "./envs/loader.ts"
+import { NestedCalls, type NestedCallsOptions } from "./envs/nested-calls.ts"
 import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
 import type { EnvParts } from "./envs/parts.ts"
 import { EnvVariables } from "./envs/variables.ts"
+import { SocketCaller } from "./http/socket.ts"
 import type { Log } from "./log.ts"
 import { Objects } from "./objects/objects.ts"
 import type { ServerSettings } from "./settings.ts"
@@ -24,6 +29,8 @@ export interface Parts {
   readonly desk: CallDesk
   readonly registry: Registry
   readonly objects: Objects
+  /** Payload of the hello frame, with which every connection begins. */
+  readonly hello: Uint8Array
 }
 
 interface PartsOptions {
@@ -35,6 +42,8 @@ interface PartsOptions {
   readonly store: Store
   readonly log: Log
 }
+
+type OpenCaller = NestedCallsOptions["open"]
 
 export function tieParts(options: PartsOptions): Parts {
   const { bootId, space, home, broker, store, log } = options
@@ -49,15 +58,22 @@ export function tieParts(options: PartsOptions): Parts {
     filesOf: (version) => store.files.get(version),
     log,
   })
-  const parts = partsOfEnvs(options, { dispatcher, loader, builds, variables })
-  const registry = new Registry({ store, dispatcher, loader, parts })
+  const desk = new KeyedCalls(dispatcher, bootId)
+  const about: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
+  const hello = Buffer.from(JSON.stringify(about))
+  const find = (env: string, fn: string) => registry.route(env, fn)
+  const openCaller: OpenCaller = (peer, messageBytesMax) => {
+    return new SocketCaller({ peer, messageBytesMax, desk, find, hello })
+  }
+  const parts = partsOfEnvs(options, { dispatcher, loader, builds, variables, openCaller })
+  const registry: Registry = new Registry({ store, dispatcher, loader, parts })
   const objects = new Objects({
     open: (problem) => openObjects(broker.connection, { space, problem }),
     bytesMax: options.settings.objectsBytesMax,
     now: Date.now,
     log,
   })
-  return { dispatcher, desk: new KeyedCalls(dispatcher, bootId), registry, objects }
+  return { dispatcher, desk, registry, objects, hello }
 }
 
 function partsOfEnvs(
@@ -67,9 +83,10 @@ function partsOfEnvs(
     readonly loader: Loader
     readonly builds: Builds
     readonly variables: EnvVariables
+    readonly openCaller: OpenCaller
   },
 ): EnvParts {
-  const { dispatcher, loader, builds, variables } = tied
+  const { dispatcher, loader, builds, variables, openCaller } = tied
   return {
     log,
     prepare: (preparation) => builds.prepare(preparation),
@@ -84,27 +101,35 @@ function partsOfEnvs(
     },
     refused: (env, error) => dispatcher.envRefused(env, error),
     resume: (env) => dispatcher.resume(env),
-    start: (env, spec, build) =>
-      new EnvProcess({
+    start: (env, spec, build) => {
+      const incarnation = crypto.randomUUID().slice(0, 8)
+      const { connection } = broker
+      const life = new EnvProcess({
         ...build,
         env: env.name,
-        incarnation: crypto.randomUUID().slice(0, 8),
+        incarnation,
         bootId,
         space,
         threadsMax: spec.threads.max,
         memoryMiB: spec.memoryMiB,
         bunArgs: spec.bunArgs,
-        connection: broker.connection,
+        connection,
         broker: broker.envAccess,
         logFile: envLog(home, env.name),
         variables: variables.ofProcess(spec.vars),
         onReplies: (link, frame) => dispatcher.replies(link, frame),
         onCutOff: (process) => {
+          nested.reset()
           const reason = "the env process lost its connection to the broker"
           dispatcher.linkLost(process, "BROKER_LOST", reason)
         },
         onReachable: (process) => env.cameBack(process),
         onUnsent: (batch, error) => dispatcher.unsent(batch, error),
-      }),
+      })
+      const subjects = envSubjects(space, env.name, incarnation)
+      const nested = new NestedCalls({ connection, subjects, open: openCaller })
+      void life.exited.then(() => nested.close())
+      return life
+    },
   }
 }

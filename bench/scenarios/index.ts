@@ -6,6 +6,7 @@ import { blocking } from "./blocking.ts"
 import { growth } from "./growth.ts"
 import { flight, flightCurve } from "./in-flight.ts"
 import { isolation } from "./isolation.ts"
+import { nested } from "./nested.ts"
 import { payloads } from "./payloads.ts"
 import { fairness, openLoopRate } from "./rate.ts"
 import { sequential } from "./sequential.ts"
@@ -61,6 +62,7 @@ export function allScenarios(stage: Stage): Scenario[] {
     sequential(stage),
     ...[16, 64, 256, 1_024].map((flights) => flight(stage, flights)),
     threads(stage),
+    nested(stage),
     blocking(stage),
     sleeps(stage),
     isolation(stage),

@@ -5,6 +5,7 @@ import { LogCollector } from "../../protocol/log-lines.ts"
 import { ChunkBuffer } from "../../protocol/streams/chunk.ts"
 import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
 import { Connection } from "../connection/connection.ts"
+import { byWebSocket } from "../connection/dialer.ts"
 import type { PendingCall } from "../connection/pending.ts"
 import type { Address } from "../settings.ts"
 import {
@@ -18,7 +19,7 @@ import {
 
 /** The thread behind resident.ts: makes awaitable calls, and keeps streams, on behalf of a thread that waits. */
 let address: Address = { url: "", token: "" }
-const connection = new Connection(() => address)
+const connection = new Connection(byWebSocket(() => address))
 const streams = new Map<number, KeptStream>()
 
 interface KeptStream {

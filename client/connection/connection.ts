@@ -12,15 +12,13 @@ import {
   FrameType,
   type FrameWriter,
 } from "../../protocol/frame.ts"
-import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
-import type { Address } from "../settings.ts"
-import { Dialer } from "./dialer.ts"
 import { type OutgoingCall, PendingCall } from "./pending.ts"
-import type { ClientSocket } from "./websocket.ts"
+import type { Channel, OpenTransport, Transport } from "./transport.ts"
 
 /**
  * The one multiplexed connection of a client to its daemon: all calls of a tick leave as one message.
@@ -38,9 +36,9 @@ export class Connection {
   readonly #pending = new SlotTable<PendingCall>()
   readonly #deadlines = new Deadlines<PendingCall>((call) => this.#due(call))
   readonly #frame = new FrameReader()
-  readonly #dialer: Dialer
+  readonly #transport: Transport
   readonly #outbox: Outbox
-  #socket: ClientSocket | undefined
+  #channel: Channel | undefined
   #isOpening = false
   #bootId = ""
   /** Numbers under which this connection knows functions; a new connection knows none. */
@@ -48,14 +46,14 @@ export class Connection {
   /** Numbers below the highest one that stand for nothing any more. */
   #freeTargets: number[] = []
 
-  constructor(address: () => Address) {
-    this.#dialer = new Dialer(address, {
+  constructor(open: OpenTransport) {
+    this.#transport = open({
       message: (bytes) => this.#receive(bytes),
       closed: (reason) => this.#lost(reason),
     })
     this.#outbox = new Outbox({
-      send: (batch) => this.#socket?.send(batch),
-      messageBytesMax: BODY_BYTES_MAX,
+      send: (batch) => this.#channel?.send(batch),
+      messageBytesMax: this.#transport.messageBytesMax,
       flushAfter: "microtasks",
     })
   }
@@ -77,11 +75,11 @@ export class Connection {
     }
     const pending = new PendingCall(call)
     pending.id = this.#pending.open(pending)
-    if (this.#pending.size === 1) this.#socket?.ref()
+    if (this.#pending.size === 1) this.#channel?.ref()
     // The daemon ends the call at its deadline and says so; this is for a daemon that does not.
     this.#deadlines.add(pending, call.timeoutMs === 0 ? 0 : call.timeoutMs + DEADLINE_GRACE_MS)
     if (call.signal !== undefined) this.#listen(pending, call.signal)
-    if (this.#socket === undefined) void this.#open()
+    if (this.#channel === undefined) void this.#open()
     else this.#send(pending)
     return pending
   }
@@ -106,13 +104,13 @@ export class Connection {
     this.#freeTargets.push(target)
   }
 
-  /** Closes the socket. Pending calls fail; a later call opens it again. */
+  /** Closes the channel. Pending calls fail; a later call opens it again. */
   close(): void {
     for (const pending of this.#pending) {
       const ran = pending.wasSent ? "maybe" : "no"
       this.#fail(pending, "CANCELLED", ran, "the connection was closed by this side")
     }
-    this.#socket?.close()
+    this.#channel?.close()
   }
 
   #send(pending: PendingCall): void {
@@ -147,26 +145,26 @@ export class Connection {
     if (this.#isOpening) return
     this.#isOpening = true
     try {
-      const socket = await this.#dialer.dial(() => this.#pending.size > 0)
+      const channel = await this.#transport.dial(() => this.#pending.size > 0)
       // Nobody waits any more: the calls gave up, or this side was closed.
-      if (this.#pending.size === 0) socket?.close()
-      else if (socket !== undefined) this.#opened(socket)
+      if (this.#pending.size === 0) channel?.close()
+      else if (channel !== undefined) this.#opened(channel)
     } catch (error) {
       for (const pending of this.#pending) this.#failAs(pending, error)
     }
     this.#isOpening = false
-    // The dialer may have found that no call waits just before one came.
-    if (this.#socket === undefined && this.#pending.size > 0) void this.#open()
+    // The transport may have found that no call waits just before one came.
+    if (this.#channel === undefined && this.#pending.size > 0) void this.#open()
   }
 
-  #opened(socket: ClientSocket): void {
-    this.#socket = socket
+  #opened(channel: Channel): void {
+    this.#channel = channel
     for (const pending of this.#pending) this.#send(pending)
   }
 
-  /** All pending calls were sent: those that come without a socket wait for `#open`. */
+  /** All pending calls were sent: those that come without a channel wait for `#open`. */
   #lost(reason: string): void {
-    this.#socket = undefined
+    this.#channel = undefined
     this.#targets = new Map()
     this.#freeTargets = []
     const message = `the connection to the daemon was lost during the call (${reason})`
@@ -241,7 +239,7 @@ export class Connection {
     if (pending.onAbort !== undefined) {
       pending.call.signal?.removeEventListener("abort", pending.onAbort)
     }
-    if (this.#pending.size === 0) this.#socket?.unref()
+    if (this.#pending.size === 0) this.#channel?.unref()
   }
 }
 

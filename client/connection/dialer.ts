@@ -1,19 +1,26 @@
 import { BunhouseError } from "../../protocol/errors.ts"
-import { RECONNECT_MS_MAX } from "../../protocol/limits.ts"
+import { BODY_BYTES_MAX, RECONNECT_MS_MAX } from "../../protocol/limits.ts"
 import { now } from "../../protocol/deadlines.ts"
 import { type Address, noDaemon } from "../settings.ts"
-import { ClientSocket, type SocketHandlers } from "./websocket.ts"
+import type { ChannelHandlers, OpenTransport, Transport } from "./transport.ts"
+import { ClientSocket } from "./websocket.ts"
+
+/** A WebSocket to the daemon at `address`, which is asked each time one is opened. */
+export function byWebSocket(address: () => Address): OpenTransport {
+  return (handlers) => new Dialer(address, handlers)
+}
 
 /**
  * Opens sockets to the daemon. Where there was a daemon a moment ago it may be restarting, so that opening is tried
  * again for RECONNECT_MS_MAX, with growing, jittered waits; where there never was one, the first refusal counts.
  */
-export class Dialer {
+export class Dialer implements Transport {
+  readonly messageBytesMax = BODY_BYTES_MAX
   readonly #address: () => Address
-  readonly #handlers: SocketHandlers
+  readonly #handlers: ChannelHandlers
   #hadConnection = false
 
-  constructor(address: () => Address, handlers: SocketHandlers) {
+  constructor(address: () => Address, handlers: ChannelHandlers) {
     this.#address = address
     this.#handlers = handlers
   }
@@ -41,7 +48,7 @@ export class Dialer {
   }
 }
 
-async function open(url: string, token: string, handlers: SocketHandlers): Promise<ClientSocket> {
+async function open(url: string, token: string, handlers: ChannelHandlers): Promise<ClientSocket> {
   let isOpen = false
   let end: string | undefined
   const socket = await ClientSocket.open(url, token, {

@@ -3,6 +3,7 @@ import { BunhouseError } from "../../protocol/errors.ts"
 import { PROTOCOL_HEADER, paths } from "../../protocol/http.ts"
 import { CONNECT_TIMEOUT_MS } from "../../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
+import type { Channel, ChannelHandlers } from "./transport.ts"
 import { readUpgrade, upgradeRequest } from "./upgrade.ts"
 import { encodeHead, MessageParser, Opcode } from "./websocket-frames.ts"
 
@@ -11,20 +12,20 @@ import { encodeHead, MessageParser, Opcode } from "./websocket-frames.ts"
  * keeps the process alive, so a script that had awaited its calls would never end. Only binary messages; no
  * compression; the server's pings are answered.
  */
-export class ClientSocket {
-  readonly #handlers: SocketHandlers
+export class ClientSocket implements Channel {
+  readonly #handlers: ChannelHandlers
   readonly #parser = new MessageParser()
   #socket: Socket | undefined
   /** Bytes that the system did not take yet. */
   #backlog: Uint8Array[] = []
   #isClosed = false
 
-  private constructor(handlers: SocketHandlers) {
+  private constructor(handlers: ChannelHandlers) {
     this.#handlers = handlers
   }
 
   /**
-   * Opens a socket to a daemon.
+   * Opens a socket to a daemon. `handlers` hear of its end also when this rejects.
    *
    * @throws {BunhouseError} what the daemon answered instead of an upgrade, UNAVAILABLE when it does not answer within
    *   `timeoutMs`; errors of `Bun.connect` as they are.
@@ -32,7 +33,7 @@ export class ClientSocket {
   static async open(
     url: string,
     token: string,
-    handlers: SocketHandlers,
+    handlers: ChannelHandlers,
     timeoutMs = CONNECT_TIMEOUT_MS,
   ): Promise<ClientSocket> {
     const socket = new ClientSocket(handlers)
@@ -171,10 +172,3 @@ export class ClientSocket {
 }
 
 const COPIED_BYTES_MAX = 65_536
-
-export interface SocketHandlers {
-  /** The bytes belong to the receiver. */
-  message(bytes: Buffer): void
-  /** Called once, whoever closed, also when `open` rejects. */
-  closed(reason: string): void
-}

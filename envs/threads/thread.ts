@@ -11,6 +11,7 @@ import { threadOutput } from "../output/thread-output.ts"
 import { provideLibrary } from "../provide-library.ts"
 import {
   argumentsOf,
+  extraOf,
   isThenable,
   type LoadedFunction,
   replyFailure,
@@ -124,7 +125,7 @@ function run(call: FrameReader): Promise<void> | undefined {
   }
   const args = argumentsOf(call, sink)
   if (args === undefined) return undefined
-  current = new RunningCall(facts, fn.name, id, serial, timeoutMs, report)
+  current = new RunningCall(facts, fn.name, id, serial, timeoutMs, report, extraOf(call))
   current.version = fn.version
   current.wantsLogs = (flags & FrameFlag.logs) !== 0
   if (flags & FrameFlag.stream) return stream(fn, current, flags, args)

@@ -37,6 +37,8 @@ export class Call implements Timed<Call> {
   lane: Lane | undefined = undefined
   /** The process that it was sent to (C4). */
   link: EnvLink | undefined = undefined
+  /** Whose function is blocked until this call ends, where the daemon was told so. */
+  blocked: Call | undefined = undefined
   /** Neighbours in the same queue. */
   next: Call | undefined = undefined
   previous: Call | undefined = undefined
@@ -62,7 +64,7 @@ export class Call implements Timed<Call> {
   }
 }
 
-/** Who made a call: a WebSocket connection, or one HTTP request. */
+/** Who made a call: a WebSocket connection, an env process, or one HTTP request. */
 export interface Caller {
   /** Forwards the reply or error frame that `frame` stands on. */
   deliver(callerId: number, frame: FrameReader, call: Call): void

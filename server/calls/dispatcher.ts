@@ -42,6 +42,11 @@ export class Dispatcher {
     return this.#table.size
   }
 
+  /** By the id that env processes know it under. */
+  callOf(id: number): Call | undefined {
+    return this.#table.get(id)
+  }
+
   /** From now on every call is refused; what was admitted goes on. */
   refuseAll(error: BunhouseError): void {
     this.#refusal = error
@@ -56,7 +61,7 @@ export class Dispatcher {
 
   /** Admits the call that `frame` stands on. Returns undefined when it was refused; the caller has been told. */
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
-    const call = new Call(caller, frame.id, route, this.#nextSerial())
+    const call = new Call(caller, frame.id, route, (this.#serial = (this.#serial + 1) >>> 0))
     const refusal =
       this.#refusal ?? admissionRefusal(route, frame.end - frame.start, this.#table.isFull)
     if (refusal !== undefined) {
@@ -291,9 +296,5 @@ export class Dispatcher {
     call.queue?.remove(call)
     this.#close(call)
     caller?.fail(call.callerId, notRun(error), call)
-  }
-
-  #nextSerial(): number {
-    return (this.#serial = (this.#serial + 1) >>> 0)
   }
 }

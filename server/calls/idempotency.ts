@@ -1,13 +1,7 @@
 import { type Clock, Deadlines, now } from "../../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import { type CallExtra, readExtra } from "../../protocol/extra.ts"
-import {
-  FrameFlag,
-  FrameReader,
-  FrameType,
-  FrameWriter,
-  HEADER_BYTES,
-} from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import {
   IDEMPOTENCY_BYTES_MAX,
   IDEMPOTENCY_KEYS_MAX,
@@ -18,6 +12,7 @@ import { Call, type Caller } from "./call.ts"
 import type { CallDesk } from "./call-desk.ts"
 import { callError } from "./call-error.ts"
 import type { Dispatcher } from "./dispatcher.ts"
+import { type CallsKnown, checkNesting } from "./nesting.ts"
 import { Outcomes } from "./outcomes.ts"
 import type { FunctionRoute } from "./route.ts"
 
@@ -37,6 +32,7 @@ import type { FunctionRoute } from "./route.ts"
 export class KeyedCalls implements CallDesk {
   readonly #dispatcher: Dispatcher
   readonly #bootId: string
+  readonly #known: CallsKnown
   readonly #running = new Map<string, KeyedCall>()
   readonly #outcomes: Outcomes
   /** Those who wait for a keyed call, by the call that each was given. */
@@ -47,6 +43,7 @@ export class KeyedCalls implements CallDesk {
   constructor(dispatcher: Dispatcher, bootId: string, clock?: Clock) {
     this.#dispatcher = dispatcher
     this.#bootId = bootId
+    this.#known = { bootId, callOf: (id) => dispatcher.callOf(id) }
     this.#deadlines = new Deadlines((waiter) => this.#due(waiter), clock)
     this.#outcomes = new Outcomes({
       ttlMs: IDEMPOTENCY_TTL_MS,
@@ -57,16 +54,16 @@ export class KeyedCalls implements CallDesk {
   }
 
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
-    const hasExtra = frame.payloadStart > frame.start + HEADER_BYTES
-    if (!hasExtra) return this.#dispatcher.submit(caller, frame, route)
+    if (!frame.hasExtra) return this.#dispatcher.submit(caller, frame, route)
     const waiter = new Call(caller, frame.id, route, 0)
     try {
       const extra = readExtra(frame.extra)
-      if (extra.key === undefined) return this.#dispatcher.submit(caller, frame, route)
+      const blocked = checkNesting(extra, route, this.#known)
+      if (extra.key === undefined) return this.#dispatch(caller, frame, route, blocked)
       if (frame.flags & (FrameFlag.stream | FrameFlag.streamedArguments)) throw isStream(route)
-      return this.#submit(waiter, frame, extra.key, extra)
+      return this.#submit(waiter, frame, extra.key, extra, blocked)
     } catch (cause) {
-      const error = asBunhouseError(cause, "admitting a call with a key")
+      const error = asBunhouseError(cause, "admitting a call")
       waiter.state = "closed"
       caller.fail(frame.id, error, waiter)
       return undefined
@@ -87,7 +84,13 @@ export class KeyedCalls implements CallDesk {
   }
 
   /** Throws what refuses the call. */
-  #submit(waiter: Call, frame: FrameReader, key: string, extra: CallExtra): Call | undefined {
+  #submit(
+    waiter: Call,
+    frame: FrameReader,
+    key: string,
+    extra: CallExtra,
+    blocked: Call | undefined,
+  ): Call | undefined {
     const { route } = waiter
     const id = JSON.stringify([route.env.name, route.info.name, key])
     const digest = digestOf(frame)
@@ -106,8 +109,19 @@ export class KeyedCalls implements CallDesk {
     const keyed = new KeyedCall(id, digest, this.#ended)
     this.#running.set(id, keyed)
     this.#wait(keyed, waiter)
-    keyed.call = this.#dispatcher.submit(keyed, frame, route)
+    keyed.call = this.#dispatch(keyed, frame, route, blocked)
     return keyed.call === undefined ? undefined : waiter
+  }
+
+  #dispatch(
+    caller: Caller,
+    frame: FrameReader,
+    route: FunctionRoute,
+    blocked: Call | undefined,
+  ): Call | undefined {
+    const call = this.#dispatcher.submit(caller, frame, route)
+    if (call !== undefined) call.blocked = blocked
+    return call
   }
 
   /** U1. A joining call has its own deadline as well as that of the call that runs. */

@@ -11,7 +11,7 @@ import { forward } from "../calls/flow.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 
 /**
- * One WebSocket connection of a client: its names, its calls, its replies.
+ * One connection of a client, a WebSocket or an env process by way of the broker: its names, its calls, its replies.
  *
  * Invariants:
  * K1. A message that breaks the protocol is answered with an error frame about the connection, and the connection is
@@ -39,13 +39,15 @@ export class SocketCaller implements Caller {
     readonly find: (env: string, fn: string) => FunctionRoute
     /** Payload of the hello frame. */
     readonly hello: Uint8Array
+    /** Larger batches are not made. Default BODY_BYTES_MAX. */
+    readonly messageBytesMax?: number
   }) {
     this.#peer = options.peer
     this.#desk = options.desk
     this.#find = options.find
     this.#outbox = new Outbox({
       send: (batch) => this.#peer.send(batch),
-      messageBytesMax: BODY_BYTES_MAX,
+      messageBytesMax: options.messageBytesMax ?? BODY_BYTES_MAX,
       flushAfter: "turn",
     })
     this.#outbox.open(0).write(FrameType.hello, 0, 0, 0, 0, 0, options.hello)
@@ -200,7 +202,7 @@ export class SocketCaller implements Caller {
   }
 }
 
-/** The side of a WebSocket that a caller needs. */
+/** The side of a connection that a caller needs. */
 export interface SocketPeer {
   send(batch: Uint8Array): void
   close(code: number, reason: string): void

@@ -119,12 +119,16 @@ describe("the env role", () => {
     const seen: string[] = []
     daemon.subscribe(own.replies, () => void seen.push("replies"))
     env.subscribe(own.calls, () => void seen.push("calls"))
+    daemon.subscribe(`${own.nested}.*`, () => void seen.push("nested"))
+    env.subscribe(`${own.answers}.1`, () => void seen.push("answers"))
     env.subscribe(own.control, (bytes, { reply = "" }) => env.publish(reply, bytes))
     await Promise.all([env.flush(), daemon.flush()])
     daemon.publish(own.calls, new Uint8Array(1))
     env.publish(own.replies, new Uint8Array(1))
+    daemon.publish(`${own.answers}.1`, new Uint8Array(1))
+    env.publish(`${own.nested}.1`, new Uint8Array(1))
     await daemon.request(own.control, new Uint8Array(1), 1_000)
-    await until(() => seen.length === 2, "both messages")
+    await until(() => seen.length === 4, "all messages")
     expect(refused).toEqual([])
   })
 
@@ -135,7 +139,10 @@ describe("the env role", () => {
     const subjects = [
       own.calls,
       own.control,
+      `${own.answers}.1`,
+      own.nested,
       foreign.replies,
+      `${foreign.nested}.1`,
       "bunhouse.space1.other",
       "$KV.bunhouse-space1-envs.p-ml",
       "$JS.API.STREAM.LIST",
@@ -160,7 +167,16 @@ describe("the env role", () => {
     await using stack = await startBroker()
     const [daemon, env] = [await stack.connect("daemon"), await stack.connect("env")]
     const refused = refusals(env)
-    const subjects = [">", "*", own.replies, foreign.calls, "$SYS.>", "$JS.>", "_INBOX.>"]
+    const subjects = [
+      ">",
+      "*",
+      own.replies,
+      `${own.nested}.1`,
+      foreign.calls,
+      "$SYS.>",
+      "$JS.>",
+      "_INBOX.>",
+    ]
     subjects.push("bunhouse.>", "bunhouse.*.env.>", `bunhouse.${SPACE}.inbox.>`)
     let delivered = 0
     for (const subject of subjects) env.subscribe(subject, () => void delivered++)

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test"
-import { type CallContext, context, runInside, whereAmI } from "../../client/context.ts"
+import { context, runInside, type SurroundingCall, whereAmI } from "../../client/context.ts"
+import { Daemon } from "../../client/daemon.ts"
 import { refusal } from "../support/sent.ts"
 
 afterEach(() => runInside("caller", () => undefined))
@@ -11,7 +12,15 @@ describe("context()", () => {
   })
 
   test("inside of one is that of its call, and of no other after it", () => {
-    const current: CallContext = {
+    using here = new Daemon({}, {})
+    const current: SurroundingCall = {
+      id: 1,
+      leftMs: 0,
+      hasEnded: false,
+      here,
+      depth: 0,
+      rootCallId: "boot-1",
+      idempotencyKey: undefined,
       signal: new AbortController().signal,
       deadline: undefined,
       callId: "boot-1",
@@ -19,7 +28,7 @@ describe("context()", () => {
       function: "f",
       progress: () => {},
     }
-    let running: CallContext | undefined = current
+    let running: SurroundingCall | undefined = current
     runInside("env thread", () => running)
     expect(whereAmI()).toBe("env thread")
     expect(context()).toBe(current)

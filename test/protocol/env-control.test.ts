@@ -16,7 +16,7 @@ const BOOTSTRAP = {
   env: "ml",
   incarnation: "i1",
   bootId: "b1",
-  subjects: { calls: "c", control: "k", replies: "r" },
+  subjects: { calls: "c", control: "k", replies: "r", nested: "n", answers: "a" },
   broker: { url: "nats://127.0.0.1:1", user: "u", password: "p" },
   threadsMax: 4,
   logFile: "/logs/env.log",

@@ -8,6 +8,12 @@ describe("the metadata of a call", () => {
     for (const extra of [{ key: "order-17" }, { key: "é\u0000\n😀", boot: "abc" }]) {
       expect(readExtra(encodeExtra(extra))).toEqual(extra)
     }
+    for (const extra of [
+      { depth: 1, root: "boot-1" },
+      { depth: 2, root: "boot-1", key: "k", blocks: { id: 0xffff_ffff, callId: "boot-2" } },
+    ]) {
+      expect(readExtra(encodeExtra(extra))).toEqual(extra)
+    }
     expect(encodeExtra({})).toHaveLength(0)
     expect(encodeExtra({ boot: "abc" })).toHaveLength(0)
   })
@@ -32,7 +38,16 @@ describe("the metadata of a call", () => {
     },
   )
 
-  test.each([`{"key":1}`, `{"key":"a","boot":[]}`, "[]", "null", "{", "\xff"])(
+  test.each([
+    `{"key":1}`,
+    `{"key":"a","boot":[]}`,
+    `{"depth":-1}`,
+    `{"depth":1,"blocks":{"id":0}}`,
+    "[]",
+    "null",
+    "{",
+    "\xff",
+  ])(
     "refuses %p",
     (text) => void refusal("INVALID_ARGUMENT", () => readExtra(Buffer.from(text, "latin1"))),
   )

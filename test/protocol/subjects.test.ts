@@ -32,40 +32,44 @@ describe("envSubjects()", () => {
     const all = ["space1", "space2"].flatMap((space) =>
       NAMES.flatMap((name) =>
         ["inc1", "inc2"].flatMap((incarnation) => {
-          const { calls, control } = envSubjects(space, name, incarnation)
-          return [calls, control]
+          const { calls, control, answers } = envSubjects(space, name, incarnation)
+          return [calls, control, answers]
         }),
       ),
     )
     expect(new Set(all).size).toBe(all.length)
-    // An incarnation is one life of one env, so its replies need no name.
-    const { replies } = envSubjects("space1", "a", "inc1")
-    expect(replies).not.toBe(envSubjects("space1", "a", "inc2").replies)
-    expect(all).not.toContain(replies)
+    // An incarnation is one life of one env, so what it publishes needs no name.
+    const { replies, nested } = envSubjects("space1", "a", "inc1")
+    const next = envSubjects("space1", "a", "inc2")
+    expect(new Set([...all, replies, nested, next.replies, next.nested]).size).toBe(all.length + 4)
   })
 })
 
 describe("envPermissions()", () => {
   const { publish, subscribe } = envPermissions("space1")
 
-  test.each(NAMES)("let %p hear its calls and send its replies", (name) => {
-    const { calls, control, replies } = envSubjects("space1", name, "inc1")
-    expect([may(subscribe, calls), may(subscribe, control), may(publish, replies)]).toEqual([
-      true,
-      true,
-      true,
-    ])
+  test.each(NAMES)("let %p hear its calls, send its replies, and make calls", (name) => {
+    const { calls, control, replies, nested, answers } = envSubjects("space1", name, "inc1")
+    for (const subject of [calls, control, `${answers}.1`]) {
+      expect([subject, may(subscribe, subject)]).toEqual([subject, true])
+    }
+    for (const subject of [replies, `${nested}.1`]) {
+      expect([subject, may(publish, subject)]).toEqual([subject, true])
+    }
     expect(may(publish, `${inboxPrefix("space1")}.abc.1`)).toBe(true)
   })
 
   test("let nobody speak as the daemon, listen to replies, or reach another space", () => {
     const own = envSubjects("space1", "a", "inc1")
     const other = envSubjects("space2", "a", "inc1")
-    for (const subject of [own.calls, own.control, other.replies, `${inboxPrefix("space2")}.x`]) {
+    const daemons = [own.calls, own.control, `${own.answers}.1`, other.replies, `${other.nested}.1`]
+    for (const subject of [...daemons, `${inboxPrefix("space2")}.x`]) {
       expect([subject, may(publish, subject)]).toEqual([subject, false])
     }
     const secret = [
       own.replies,
+      `${own.nested}.1`,
+      `${other.answers}.1`,
       other.calls,
       `${inboxPrefix("space1")}.x`,
       "$SYS.REQ.x",

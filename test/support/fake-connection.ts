@@ -67,7 +67,9 @@ export class FakeConnection implements BrokerConnection {
 
   /** A message arrives. */
   receive(subject: string, bytes: Uint8Array, reply?: string): void {
-    this.#subscribed.get(subject)?.(bytes, { subject, reply, noResponders: false })
+    const listener =
+      this.#subscribed.get(subject) ?? this.#subscribed.get(subject.replace(/[^.]*$/, "*"))
+    listener?.(bytes, { subject, reply, noResponders: false })
   }
 
   lose(): void {

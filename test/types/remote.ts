@@ -242,6 +242,7 @@ export function theRest(error: BunhouseError): void {
   expectType<Equal<typeof here, Daemon>>()
   expectType<Equal<typeof env, Env>>()
   expectType<Equal<typeof call, CallContext>>()
+  expectType<Equal<typeof call.here, Daemon>>()
   expectType<Equal<typeof error.code, ErrorCode>>()
   expectType<Equal<typeof error.ran, Ran>>()
   expectType<Equal<Ran, "no" | "yes" | "maybe">>()

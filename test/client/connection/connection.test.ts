@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { Connection } from "../../../client/connection/connection.ts"
+import { byWebSocket } from "../../../client/connection/dialer.ts"
 import type { OutgoingCall } from "../../../client/connection/pending.ts"
 import { BunhouseError } from "../../../protocol/errors.ts"
 import { NO_EXTRA } from "../../../protocol/extra.ts"
@@ -16,7 +17,7 @@ let ends: number
 beforeEach(() => {
   daemon = startFakeDaemon()
   answerAll()
-  connection = new Connection(() => daemon.address)
+  connection = new Connection(byWebSocket(() => daemon.address))
   ends = 0
 })
 afterEach(() => {
@@ -187,9 +188,10 @@ describe("Connection", () => {
   })
 
   test("ends a call whose address cannot be found out", async () => {
-    connection = new Connection(() => {
+    const open = byWebSocket(() => {
       throw new BunhouseError("PERMISSION_DENIED", "others may read the token")
     })
+    connection = new Connection(open)
     expect(await caught(call("a"))).toMatchObject({ code: "PERMISSION_DENIED" })
   })
 

@@ -1,6 +1,7 @@
 import { NO_EXTRA } from "../../../protocol/extra.ts"
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { Connection } from "../../../client/connection/connection.ts"
+import { byWebSocket } from "../../../client/connection/dialer.ts"
 import { FrameType } from "../../../protocol/frame.ts"
 import { caught } from "../../support/caught.ts"
 import { type FakeDaemon, startFakeDaemon } from "../../support/fake-daemon.ts"
@@ -12,7 +13,7 @@ let connection: Connection
 
 beforeEach(() => {
   daemon = startFakeDaemon()
-  connection = new Connection(() => daemon.address)
+  connection = new Connection(byWebSocket(() => daemon.address))
 })
 afterEach(() => {
   connection.close()

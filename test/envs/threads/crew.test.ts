@@ -87,4 +87,24 @@ describe("Crew", () => {
     }
     await until(fired, "the timer to run")
   })
+
+  test("never lets a call wait behind one that computes a little and then sleeps, whenever a tick looks at it (L1)", async () => {
+    await using lab = new ThreadLab()
+    const path = lab.folder.join("mark")
+    // It wakes so seldom that it uses less of a processor than a long call.
+    const dawdle = await lab.load(`
+      const { existsSync } = require("node:fs")
+      for (const end = performance.now() + a; performance.now() < end; );
+      for (let i = 0; i < 15 && !existsSync(b); i++) Bun.sleepSync(200)
+      return existsSync(b)`)
+    const mark = await lab.load(`require("node:fs").writeFileSync(a, "")`)
+    for (let i = 0; i < 16; i++) {
+      const own = `${path}-${i}`
+      // Between one tick and three.
+      const slow = lab.run(dawdle, 1 + i / 4, own)
+      const quick = lab.run(mark, own)
+      await lab.answered(quick)
+      expect([i, (await lab.answered(slow)).value]).toEqual([i, true])
+    }
+  })
 })

@@ -1,0 +1,40 @@
+import type { Scenario } from "../figure.ts"
+import { inFlight, oneAtATime } from "../load.ts"
+import { rate } from "./in-flight.ts"
+import type { Stage } from "./index.ts"
+
+/**
+ * A function that calls another one in another env. The inner call takes four messages over the broker, the outer one two,
+ * and two WebSocket messages: fourteen times through a socket, where a plain call goes six times.
+ */
+export function nested({ subject, extent }: Stage): Scenario {
+  const { sequentialCalls, flightMs } = extent
+  return {
+    name: "nested calls",
+    figures: [
+      { name: NESTED, unit: "us", measure: () => oneAtATime(subject.callNested, sequentialCalls) },
+      { name: PLAIN, unit: "us", measure: () => oneAtATime(subject.call, sequentialCalls) },
+      rate(NESTED_256, () => inFlight(subject.callNested, 256, flightMs)),
+      rate(PLAIN_256, () => inFlight(subject.call, 256, flightMs)),
+    ],
+    ratios: [
+      {
+        name: "call that makes a call / plain call, p50",
+        of: NESTED,
+        to: [PLAIN],
+        goal: { atMost: 3 },
+      },
+      {
+        name: "calls that make a call / plain calls, 256 in flight",
+        of: NESTED_256,
+        to: [PLAIN_256],
+        goal: { atLeast: 0.1 },
+      },
+    ],
+  }
+}
+
+const NESTED = "call that makes a call, p50"
+const PLAIN = "plain call beside it, p50"
+const NESTED_256 = "calls that make a call, 256 in flight"
+const PLAIN_256 = "plain calls beside them, 256 in flight"

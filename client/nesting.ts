@@ -1,0 +1,52 @@
+import { type CallExtra, encodeExtra } from "../protocol/extra.ts"
+import { type SurroundingCall, surroundingCall } from "./context.ts"
+
+/**
+ * What a call takes over from the call that its caller runs for, where that is a remote function.
+ *
+ * Invariants:
+ * T1. It ends no later than the call around it: by the earlier of both deadlines, and with its cancel.
+ * T2. What ends something (the release of an instance) is done also when the call around it was cancelled.
+ * T3. It says how deep it is, also where the function around it has returned and left something running. Deadline and
+ *     cancel are those of a call that still runs.
+ */
+export interface Nested {
+  /** 0: none. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  /** The metadata block of the call frame. */
+  readonly extra: Uint8Array
+}
+
+/** At the moment of the call. */
+export function nested(
+  call: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+  extra: CallExtra = {},
+  kind: NestedKind = "awaited",
+): Nested {
+  const around = surroundingCall()
+  if (around === undefined) return { ...call, extra: encodeExtra(extra) }
+  const said = encodeExtra({ ...extra, ...placeIn(around, kind === "blocking") })
+  if (around.hasEnded || kind === "ending") return { ...call, extra: said }
+  return {
+    timeoutMs: earlier(call.timeoutMs, around.leftMs),
+    signal: call.signal === undefined ? around.signal : either(call.signal, around.signal),
+    extra: said,
+  }
+}
+
+/** `blocking`: the function is blocked until the call ends. `ending`: T2. */
+type NestedKind = "awaited" | "blocking" | "ending"
+
+function placeIn({ depth, rootCallId, id, callId }: SurroundingCall, blocks: boolean): CallExtra {
+  return { depth: depth + 1, root: rootCallId, ...(blocks && { blocks: { id, callId } }) }
+}
+
+function earlier(timeoutMs: number, leftMs: number): number {
+  if (timeoutMs === 0 || leftMs === 0) return timeoutMs + leftMs
+  return Math.min(timeoutMs, leftMs)
+}
+
+function either(own: AbortSignal, around: AbortSignal): AbortSignal {
+  return own === around ? own : AbortSignal.any([own, around])
+}
