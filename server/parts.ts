@@ -8,7 +8,9 @@ import type { CallDesk } from "./calls/call-desk.ts"
 import { Dispatcher } from "./calls/dispatcher.ts"
 import { KeyedCalls } from "./calls/idempotency.ts"
 import { Builds } from "./envs/builds.ts"
+import type { Env } from "./envs/env.ts"
 import { Loader } from "./envs/loader.ts"
+import type { EnvLife } from "./envs/life.ts"
 import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
 import type { EnvParts } from "./envs/parts.ts"
@@ -49,8 +51,9 @@ export function tieParts(options: PartsOptions): Parts {
     filesOf: (version) => store.files.get(version),
     log,
   })
-  const parts = partsOfEnvs(options, { dispatcher, loader, builds, variables })
-  const registry = new Registry({ store, dispatcher, loader, parts })
+  const replace = (env: Env, worn: EnvLife) => registry.replaceWorn(env, worn)
+  const parts = partsOfEnvs(options, { dispatcher, loader, builds, variables, replace })
+  const registry: Registry = new Registry({ store, dispatcher, loader, parts })
   const objects = new Objects({
     open: (problem) => openObjects(broker.connection, { space, problem }),
     bytesMax: options.settings.objectsBytesMax,
@@ -67,6 +70,7 @@ function partsOfEnvs(
     readonly loader: Loader
     readonly builds: Builds
     readonly variables: EnvVariables
+    readonly replace: (env: Env, worn: EnvLife) => Promise<void>
   },
 ): EnvParts {
   const { dispatcher, loader, builds, variables } = tied
@@ -82,6 +86,11 @@ function partsOfEnvs(
     instancesLost: (env, reason) => {
       for (const instance of env.instances.values()) dispatcher.lost(instance, reason)
     },
+    replace: (env, worn) =>
+      tied.replace(env, worn).catch((error: unknown) => {
+        // It serves as it is, and is tried again after as many threads.
+        log("env process not replaced", { env: env.name, reason: String(error) })
+      }),
     refused: (env, error) => dispatcher.envRefused(env, error),
     resume: (env) => dispatcher.resume(env),
     start: (env, spec, build) =>
@@ -92,6 +101,7 @@ function partsOfEnvs(
         bootId,
         space,
         threadsMax: spec.threads.max,
+        loopBlockMs: spec.loopBlockMs,
         memoryMiB: spec.memoryMiB,
         bunArgs: spec.bunArgs,
         connection: broker.connection,
@@ -103,6 +113,8 @@ function partsOfEnvs(
           const reason = "the env process lost its connection to the broker"
           dispatcher.linkLost(process, "BROKER_LOST", reason)
         },
+        reportOf: (link, about) => dispatcher.reportOf(link, about),
+        onReport: (process, report, isOver) => env.health.reported(process, report, isOver),
         onReachable: (process) => env.cameBack(process),
         onUnsent: (batch, error) => dispatcher.unsent(batch, error),
       }),

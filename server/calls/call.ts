@@ -35,6 +35,8 @@ export class Call implements Timed<Call> {
   queue: CallQueue | undefined = undefined
   /** Whose place the call occupies once it was sent. */
   lane: Lane | undefined = undefined
+  /** Of its frame, once it was sent. */
+  bytes = 0
   /** The process that it was sent to (C4). */
   link: EnvLink | undefined = undefined
   /** Neighbours in the same queue. */

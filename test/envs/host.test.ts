@@ -27,6 +27,7 @@ beforeEach(async () => {
       subjects: { calls: "calls", control: "control", replies: "replies" },
       broker: { url: "nats://nowhere" },
       threadsMax: 1,
+      loopBlockMs: 100,
       logFile: "/dev/null",
     },
     broker,
