@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Daemon } from "../client/daemon.ts"
-import { fn, type Remote } from "../client/index.ts"
+import { type Env, fn, type Remote } from "../client/index.ts"
 import { daemonProgram } from "../server/entry.ts"
 import { bundledEchoed } from "./bundled.ts"
 import type { Call } from "./load.ts"
@@ -30,6 +30,8 @@ export interface Subject extends AsyncDisposable {
   readonly blockLoop: () => Promise<Remote<typeof workload.blockLoop>>
   readonly fillThreads: () => Promise<Remote<typeof workload.fillThread>>
   readonly crash: () => Promise<Remote<typeof workload.crash>>
+  /** Functions to be stopped, in an env with one thread. */
+  readonly stoppable: () => Promise<Stoppable>
   /** Occupies `count` threads at once. */
   readonly sleepOnThreads: (count: number) => Promise<void>
   /** Ends the daemon and starts it again in the same home; returns milliseconds. */
@@ -84,6 +86,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const sleep = await fn(workload.syncSleep, { name: "syncSleep" }).to(here)
   const inline = await fn(inlineEcho("x"), { name: "inlineEcho" }).to(here)
   const bundled = await fn(bundledEchoed).to(here)
+  let stoppable: Promise<Stoppable> | undefined
   const inEnv = (name: string) => here.env(name)
   return {
     echo,
@@ -110,6 +113,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     blockLoop: () => fn(workload.blockLoop, { name: "blockLoop" }).to(inEnv("blocked")),
     fillThreads: () => fn(workload.fillThread, { name: "fillThread" }).to(inEnv("full")),
     crash: () => fn(workload.crash, { name: "crash" }).to(inEnv("crashing")),
+    stoppable: () => (stoppable ??= sendStoppable(here.env("stoppable", { threads: { max: 1 } }))),
     async sleepOnThreads(count) {
       await Promise.all(Array.from({ length: count }, () => sleep.async(0.2)))
     },
@@ -152,6 +156,22 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
       return await use(subject)
     },
     [Symbol.asyncDispose]: () => ends.disposeAsync(),
+  }
+}
+
+interface Stoppable {
+  readonly spin: Remote<typeof workload.spin>
+  readonly sleep: Remote<typeof workload.asyncSleep>
+  readonly syncSleep: Remote<typeof workload.syncSleep>
+  readonly syncEcho: Remote<typeof workload.syncEchoed>
+}
+
+async function sendStoppable(env: Env): Promise<Stoppable> {
+  return {
+    spin: await fn(workload.spin, { name: "spin" }).to(env),
+    sleep: await fn(workload.asyncSleep, { name: "sleep" }).to(env),
+    syncSleep: await fn(workload.syncSleep, { name: "syncSleep" }).to(env),
+    syncEcho: await fn(workload.syncEchoed, { name: "syncEcho" }).to(env),
   }
 }
 

@@ -57,3 +57,10 @@ export function fillThread(): void {
 export async function crash(): Promise<void> {
   process.exit(1)
 }
+
+/** Ends with its thread only. Writes the time into the file at `path` for as long as it runs. */
+export function spin(path: string): never {
+  const { buffer, byteOffset } = Bun.mmap(path, { shared: true })
+  const time = new Float64Array(buffer, byteOffset, 1)
+  for (;;) time[0] = Date.now()
+}

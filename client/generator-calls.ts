@@ -32,7 +32,9 @@ export class GeneratorCalls {
     this.#link = link
     this.#info = info
     this.#names = { env: info.env, function: info.name }
-    this.#timeoutMs = checkTimeoutMs(options.timeoutMs)
+    this.#timeoutMs = checkTimeoutMs(
+      options.timeoutMs === undefined ? info.timeoutMs : options.timeoutMs,
+    )
     this.#signal = options.signal
     this.#onLog = logSink(options.onLog ?? link.onLog)
     this.#window = windowOf(options.stream?.window)

@@ -33,7 +33,9 @@ export class RemoteCall {
     this.#link = link
     this.#info = info
     this.#names = { env: info.env, function: info.name }
-    this.#timeoutMs = checkTimeoutMs(options.timeoutMs)
+    this.#timeoutMs = checkTimeoutMs(
+      options.timeoutMs === undefined ? info.timeoutMs : options.timeoutMs,
+    )
     this.#signal = options.signal
     this.#retries = readRetries(options.retries)
     this.#onLog = logSink(options.onLog ?? link.onLog)

@@ -21,7 +21,9 @@ import { logLine } from "./output/log-line.ts"
 import { LogWriter } from "./output/log-writer.ts"
 import { OutputLog } from "./output/output-log.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
+import { ForcedEnds } from "./threads/forced-ends.ts"
 import { ThreadPool } from "./threads/pool.ts"
+import { LoopWatch } from "./watchdog/loop-watch.ts"
 
 /**
  * What an env process does with what the daemon sends: loads code, hands calls to the loop or to a thread, and sends
@@ -59,8 +61,11 @@ export class Host {
       flushAfter: "microtasks",
     })
     const facts = { env: bootstrap.env, bootId: bootstrap.bootId }
-    this.loop = new Loop(facts, this.#outbox)
-    this.#instances = new InstanceThreads(facts, this.#outbox)
+    const { loopBlockMs } = bootstrap
+    const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
+    this.loop = new Loop(facts, this.#outbox, watch)
+    const forced = new ForcedEnds(this.#outbox)
+    this.#instances = new InstanceThreads(facts, this.#outbox, forced)
     const log = new LogWriter(bootstrap.logFile)
     this.output = new OutputLog({
       current: () => this.loop.current(),
@@ -72,6 +77,7 @@ export class Host {
     })
     this.#threads = new ThreadPool({
       facts,
+      forced,
       sink: this.#outbox,
       threadsMax: bootstrap.threadsMax,
       idleMs: THREAD_IDLE_MS,
@@ -158,6 +164,8 @@ export class Host {
         case "greet":
           this.transport.reset("the daemon was cut off from the broker")
           this.#sayHello()
+          return { ok: true }
+        case "ping":
           return { ok: true }
         case "unload":
           this.#functions.delete(request.index)

@@ -5,6 +5,7 @@ import { slotOf } from "../protocol/slots.ts"
 import type { StreamEnd } from "../protocol/streams/sender.ts"
 import { type CallFacts, type ReportProgress, RunningCall } from "./call-context.ts"
 import { CallStreams, replyStreamEnd } from "./call-streams.ts"
+import type { LoopWatch } from "./watchdog/loop-watch.ts"
 import {
   argumentsOf,
   extraOf,
@@ -31,10 +32,14 @@ export class Loop {
   /** By the slot of the daemon's id. */
   readonly #running: (RunningCall | undefined)[] = []
 
-  constructor(facts: CallFacts, sink: ReplySink) {
+  /** Undefined where nobody wants to know of a blocked loop. */
+  readonly #watch: LoopWatch | undefined
+
+  constructor(facts: CallFacts, sink: ReplySink, watch?: LoopWatch) {
     this.#facts = facts
     this.#sink = sink
     this.#report = (id, payload) => replyProgress(sink, id, payload)
+    this.#watch = watch
   }
 
   current(): RunningCall | undefined {
@@ -57,10 +62,11 @@ export class Loop {
     call.version = fn.version
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
+    this.#watch?.begin(id)
     if (flags & (FrameFlag.stream | FrameFlag.streamedArguments)) {
-      return this.#runWithStreams(fn, call, flags, args)
-    }
-    this.#run(fn, call, flags, args)
+      this.#runWithStreams(fn, call, flags, args)
+    } else this.#run(fn, call, flags, args)
+    this.#watch?.gaveWay(call)
   }
 
   /** Of a call that streams: more credit, or items of an argument. Legal for a call that has ended, or was never here. */
@@ -132,6 +138,7 @@ export class Loop {
 
   /** After a loss of the broker the daemon may have given the slot to another call, while this one went on. */
   #ended(call: RunningCall): void {
+    this.#watch?.ended(call)
     call.end()
     const slot = slotOf(call.id)
     if (this.#running[slot] === call) this.#running[slot] = undefined

@@ -1,7 +1,13 @@
 import { Fields } from "./fields.ts"
+import { CONNECTION_ID } from "./frame-types.ts"
 import { PLACES, type Place } from "./function-spec.ts"
 import { fromErrorRecord, type ErrorRecord } from "./errors.ts"
-import { DEPLOY_TIMEOUT_MS_DEFAULT, DEPLOY_TIMEOUT_MS_MAX } from "./limits.ts"
+import {
+  DEPLOY_TIMEOUT_MS_DEFAULT,
+  DEPLOY_TIMEOUT_MS_MAX,
+  LOOP_BLOCK_MS_DEFAULT,
+  LOOP_BLOCK_MS_MAX,
+} from "./limits.ts"
 import type { EnvSubjects } from "./subjects.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
 
@@ -24,6 +30,8 @@ export interface EnvBootstrap {
     readonly credentialsFile?: string
   }
   readonly threadsMax: number
+  /** A call that blocks the loop for longer is told of; 0 for never. */
+  readonly loopBlockMs: number
   /** Where its stderr leads to. */
   readonly logFile: string
 }
@@ -38,6 +46,16 @@ export interface EnvHello {
   readonly pid: number
   /** How often it has connected to the broker. A change means that messages may have been dropped, either way. */
   readonly connections: number
+}
+
+/** Where the watchdog of an env process writes: the other end is the daemon's. */
+export const WATCH_FD = 3
+
+/** A line of the watchdog: the loop has been blocked for so long, and still is. */
+export interface WatchLine {
+  /** The call that blocks it, where that is certain. */
+  readonly id?: number
+  readonly ms: number
 }
 
 /** Load the module at `path`; from now on `index` names what is made of one of its exports in calls. */
@@ -73,7 +91,12 @@ export interface GreetRequest {
   readonly op: "greet"
 }
 
-export type ControlRequest = LoadRequest | UnloadRequest | GreetRequest
+/** Show that the event loop is not blocked: answered, and nothing else. */
+export interface PingRequest {
+  readonly op: "ping"
+}
+
+export type ControlRequest = LoadRequest | UnloadRequest | GreetRequest | PingRequest
 export type ControlReply =
   | { readonly ok: true; readonly value?: unknown }
   | { readonly ok: false; readonly error: ErrorRecord }
@@ -104,6 +127,7 @@ export function readEnvBootstrap(input: unknown): EnvBootstrap {
       }
     }),
     threadsMax: fields.integer("threadsMax", 1, 1_024, 1),
+    loopBlockMs: fields.integer("loopBlockMs", 0, LOOP_BLOCK_MS_MAX, LOOP_BLOCK_MS_DEFAULT),
     logFile: fields.text("logFile"),
   }
   fields.done()
@@ -120,10 +144,19 @@ export function readEnvHello(input: unknown): EnvHello {
   }
 }
 
+export function readWatchLine(input: unknown): WatchLine {
+  const fields = new Fields("a line of a watchdog", input)
+  const id = fields.integer("id", 0, 0xffff_ffff, CONNECTION_ID)
+  return {
+    ...(id !== CONNECTION_ID && { id }),
+    ms: fields.integer("ms", 0, Number.MAX_SAFE_INTEGER),
+  }
+}
+
 export function readControlRequest(input: unknown): ControlRequest {
   const fields = new Fields("a control request", input)
-  const op = fields.oneOf("op", ["load", "unload", "greet"])
-  if (op === "greet") {
+  const op = fields.oneOf("op", ["load", "unload", "greet", "ping"])
+  if (op === "greet" || op === "ping") {
     fields.done()
     return { op }
   }

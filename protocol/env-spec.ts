@@ -6,11 +6,15 @@ import { BunhouseError } from "./errors.ts"
 import { Fields } from "./fields.ts"
 import { type FilesInfo, readFilesInfo } from "./files.ts"
 import {
+  CALL_TIMEOUT_MS_DEFAULT,
+  CALL_TIMEOUT_MS_MAX,
   ENV_CONCURRENCY_DEFAULT,
   ENV_MEMORY_MIB_MAX,
   ENV_MEMORY_MIB_MIN,
   ENV_QUEUE_DEFAULT,
   ENV_THREADS_MAX_DEFAULT,
+  LOOP_BLOCK_MS_DEFAULT,
+  LOOP_BLOCK_MS_MAX,
 } from "./limits.ts"
 
 /** What a user says about an env. Every field is optional; an env that nobody described has the defaults. */
@@ -43,6 +47,16 @@ export interface EnvSpecInput {
    * string is a line for `/bin/sh`.
    */
   readonly setup?: string | readonly string[]
+  /**
+   * Deadline of calls that name none, in ms; 0 for none. Remotes know it from when they were sent or looked up. Default
+   * 300,000.
+   */
+  readonly timeoutMs?: number
+  /**
+   * An async function that blocks the event loop for longer, in ms, is named: to its caller's `onLog`, in the status and
+   * in the daemon's log. 0 turns that off, and saves its thread (some 3 MB). Default 100.
+   */
+  readonly loopBlockMs?: number
 }
 
 /** A spec with nothing left open; what is not there was not asked for. */
@@ -57,6 +71,8 @@ export interface EnvSpec {
   readonly memoryMiB?: number
   readonly bunArgs: readonly string[]
   readonly setup: readonly string[]
+  readonly timeoutMs: number
+  readonly loopBlockMs: number
 }
 
 /** A spec as others may see it: without its secrets. */
@@ -85,6 +101,8 @@ export function readEnvSpec(env: string, input: unknown): EnvSpec {
     ...(memoryMiB !== NO_LIMIT && { memoryMiB }),
     bunArgs: readBunArgs(what, fields.unknown("bunArgs")),
     setup: readSetup(what, fields.unknown("setup")),
+    timeoutMs: fields.integer("timeoutMs", 0, CALL_TIMEOUT_MS_MAX, CALL_TIMEOUT_MS_DEFAULT),
+    loopBlockMs: fields.integer("loopBlockMs", 0, LOOP_BLOCK_MS_MAX, LOOP_BLOCK_MS_DEFAULT),
   }
   fields.done()
   if (cwd === undefined || files === undefined) return spec
@@ -104,8 +122,9 @@ export function shownEnvSpec(spec: EnvSpec): ShownEnvSpec {
   return { ...spec, vars: hideSecrets(spec.vars) }
 }
 
-function processPart({ packages, vars, cwd, files, bunArgs, setup }: EnvSpec): unknown {
-  return { packages, vars, cwd, files: files?.version, bunArgs, setup }
+function processPart(spec: EnvSpec): unknown {
+  const { packages, vars, cwd, files, bunArgs, setup, loopBlockMs } = spec
+  return { packages, vars, cwd, files: files?.version, bunArgs, setup, loopBlockMs }
 }
 
 const NO_LIMIT = 0

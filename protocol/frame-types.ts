@@ -10,6 +10,8 @@ export const FrameType = {
   items: 8,
   credit: 9,
   progress: 10,
+  /** From an env process to its daemon: something that the process has noticed about itself. */
+  report: 11,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
@@ -30,6 +32,18 @@ export const FrameFlag = {
   last: 64,
   /** call: the caller wants what the function prints. */
   logs: 128,
+} as const
+
+/** What a report is about: its `target`. `timeoutMs` is how long or how many, `id` the call concerned or CONNECTION_ID. */
+export const ReportKind = {
+  /** This call has blocked the event loop, for so many ms. */
+  loopBlocked: 1,
+  /** The same, where other calls may have done it. */
+  loopProbablyBlocked: 2,
+  /** The thread that runs this call was told to end so many ms ago, and has not. */
+  threadStuck: 3,
+  /** So many threads were ended by force in the life of the process. */
+  forcedEnds: 4,
 } as const
 
 /** Id of an error frame that is about the connection, not about a call. */

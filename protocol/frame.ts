@@ -1,6 +1,6 @@
 import { BunhouseError } from "./errors.ts"
 import { BATCH_BYTES_TARGET, BODY_BYTES_MAX, EXTRA_BYTES_MAX } from "./limits.ts"
-import { CONNECTION_ID, FrameFlag, FrameType, isFrameType } from "./frame-types.ts"
+import { CONNECTION_ID, FrameFlag, FrameType, isFrameType, ReportKind } from "./frame-types.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
 
 /**
@@ -19,7 +19,7 @@ import { PROTOCOL_VERSION } from "./version.ts"
  * F3. Reading and writing allocate nothing per frame.
  */
 
-export { CONNECTION_ID, FrameFlag, FrameType }
+export { CONNECTION_ID, FrameFlag, FrameType, ReportKind }
 
 export const HEADER_BYTES = 24
 export const BATCH_PREFIX_BYTES = 4

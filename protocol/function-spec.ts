@@ -1,6 +1,6 @@
 import { Fields } from "./fields.ts"
 import { BunhouseError } from "./errors.ts"
-import { SOURCE_BYTES_MAX } from "./limits.ts"
+import { CALL_TIMEOUT_MS_DEFAULT, CALL_TIMEOUT_MS_MAX, SOURCE_BYTES_MAX } from "./limits.ts"
 import { checkLength, type Member, readMembers } from "./members.ts"
 import { checkName } from "./names.ts"
 
@@ -26,6 +26,8 @@ export interface FunctionInfo {
   readonly run: Place
   /** Hash of code and calling facts: equal versions behave alike. */
   readonly version: string
+  /** Deadline of calls that name none, by the spec of the env; in what a daemon tells, not in what it keeps. */
+  readonly timeoutMs?: number
   /** Which export of the module it is. Default `default`. */
   readonly export?: string
   /** With classes: the methods. */
@@ -50,7 +52,10 @@ export type ModuleExport =
  * A function or class as it is sent: the code is an ES module whose default export it is. Its last line may be a source
  * map, which names the author's own files: it is no part of the version.
  */
-export interface FunctionSpec extends Omit<FunctionInfo, "version" | "export" | "exports"> {
+export interface FunctionSpec extends Omit<
+  FunctionInfo,
+  "version" | "export" | "exports" | "timeoutMs"
+> {
   readonly code: string
 }
 
@@ -96,12 +101,14 @@ export function readFunctionInfo(input: unknown): FunctionInfo {
   const fields = new Fields("the record of a function", input)
   const kind = fields.oneOf("kind", CODE_KINDS)
   const exported = fields.optionalText("export")
+  const timeoutMs = fields.integer("timeoutMs", 0, CALL_TIMEOUT_MS_MAX, CALL_TIMEOUT_MS_DEFAULT)
   const info: FunctionInfo = {
     env: fields.text("env"),
     name: fields.text("name"),
     kind,
     run: fields.oneOf("run", PLACES),
     version: fields.text("version"),
+    ...(timeoutMs !== CALL_TIMEOUT_MS_DEFAULT && { timeoutMs }),
     ...(exported !== undefined && { export: exported }),
     ...(kind === "class" && { members: readMembers(fields.list("members")) }),
     ...(kind === "module" && { exports: readExports(fields.list("exports")) }),
@@ -142,12 +149,18 @@ function readExport(input: unknown): ModuleExport {
 
 const EXPORT_KINDS = [...SENT_KINDS, "value", "refused"] as const
 
+/** The functions and classes that a module puts into its env. */
+export function exportInfos(info: FunctionInfo): FunctionInfo[] {
+  return (info.exports ?? []).flatMap((exported) => exportInfo(info, exported) ?? [])
+}
+
 /** A function or class that a module exports, as the env knows it; undefined for exports that are neither. */
 export function exportInfo(module: FunctionInfo, exported: ModuleExport): FunctionInfo | undefined {
   if (exported.kind === "value" || exported.kind === "refused") return undefined
-  const { env, version } = module
+  const { env, version, timeoutMs } = module
   const name = `${module.name}.${exported.name}`
-  return { ...exported, env, version, name, export: exported.name }
+  const deadline = timeoutMs === undefined ? {} : { timeoutMs }
+  return { ...exported, ...deadline, env, version, name, export: exported.name }
 }
 
 export function checkCodeSize(spec: ModuleSpec): void {

@@ -121,6 +121,9 @@ export const THREAD_IDLE_MS = 10_000
 /** Bytes of calls waiting in the daemon for one env. */
 export const ENV_QUEUE_BYTES_MAX = 256 * MIB
 
+/** Bytes of calls that were sent to one env and not answered; while there are as many, others wait in the daemon. */
+export const ENV_FLIGHT_BYTES_MAX = 256 * MIB
+
 /** Crashes within the window after which an env is failed instead of restarted. */
 export const ENV_CRASHES_MAX = 5
 export const ENV_CRASH_WINDOW_MS = 60_000
@@ -152,6 +155,28 @@ export const STREAMED_ARGUMENTS_MAX = 64
 /** Streams that are fetched chunk by chunk over HTTP: how many at a time, and how long one waits for its reader. */
 export const STREAM_SESSIONS_MAX = 4_096
 export const STREAM_SESSION_IDLE_MS = 5 * 60_000
+
+/**
+ * What a call that nobody waits for any more gets to let go of its thread, or of the event loop, before its env process
+ * is ended. The env process looks at threads, the daemon at the loop.
+ */
+export const CANCEL_GRACE_MS = 1_000
+
+/** The same while calls of others may be what keeps the loop. */
+export const LOOP_STUCK_MS_MAX = 10_000
+
+/** Threads ended by force after which an env process is replaced when it is idle. */
+export const FORCED_ENDS_MAX = 32
+
+/** How long a call may block the event loop of its env before it is told of; 0 in a spec for never. */
+export const LOOP_BLOCK_MS_DEFAULT = 100
+export const LOOP_BLOCK_MS_MAX = 60_000
+
+/** A loop that is blocked for so long is told of while it still is. */
+export const LOOP_BLOCKED_TELL_MS = 1_000
+
+/** Blocked loops that the status of an env shows. */
+export const LOOP_BLOCKS_SHOWN = 5
 
 /** Time the daemon gives running calls when it is told to stop. */
 export const DRAIN_MS_MAX = 10_000
@@ -326,6 +351,10 @@ assertRelation(
 assertRelation(
   PAYLOAD_BYTES_MAX + LOG_ANSWER_BYTES_MAX + EXTRA_BYTES_MAX <= BODY_BYTES_MAX,
   "the answer to a blocking call to hold its lines",
+)
+assertRelation(
+  LOOP_BLOCKED_TELL_MS <= CANCEL_GRACE_MS && CANCEL_GRACE_MS < LOOP_STUCK_MS_MAX,
+  "a blocked loop to be told of before its process is ended",
 )
 assertRelation(LOG_UNREAD_BYTES_MAX < UNREAD_BYTES_MAX, "lines to be dropped before a caller is")
 assertRelation(JOB_WAIT_MS_MAX < CONTROL_TIMEOUT_MS, "a client to outlast the wait for a job")

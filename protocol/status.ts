@@ -50,4 +50,21 @@ export interface EnvStatus {
   /** Living instances of classes. */
   readonly instances: number
   readonly functions: readonly FunctionInfo[]
+  /** Calls that have blocked the event loop, the last few, the latest first. */
+  readonly loopBlocks: readonly LoopBlock[]
+}
+
+/** An event loop that was blocked for longer than its env's `loopBlockMs`. */
+export interface LoopBlock {
+  /** When it was noticed. */
+  readonly at: string
+  readonly ms: number
+  /** Who did it; several where one of them did. */
+  readonly functions: readonly string[]
+  /** False where other calls were on the loop, and may have done it. */
+  readonly isCertain: boolean
+  /** False while it lasts. */
+  readonly isOver: boolean
+  /** Other calls on the loop, which had to wait. */
+  readonly delayed: number
 }

@@ -173,7 +173,7 @@ export class Daemon {
     jobs.drain()
     dispatcher.refuseAll(draining())
     const patience = setTimeout(() => this.hurry(), drainMs)
-    await Promise.race([dispatcher.drained(), this.#hurried.promise])
+    await Promise.race([dispatcher.drained, this.#hurried.promise])
     clearTimeout(patience)
     clearTimeout(this.#brokerTimer)
     await registry.close(draining(), ENV_GRACE_MS)

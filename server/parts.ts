@@ -11,8 +11,10 @@ import type { CallDesk } from "./calls/call-desk.ts"
 import { Dispatcher } from "./calls/dispatcher.ts"
 import { KeyedCalls } from "./calls/idempotency.ts"
 import { Builds } from "./envs/builds.ts"
+import type { Env } from "./envs/env.ts"
 import { Loader } from "./envs/loader.ts"
 import { NestedCalls, type NestedCallsOptions } from "./envs/nested-calls.ts"
+import type { EnvLife } from "./envs/life.ts"
 import { EnvProcess } from "./envs/process.ts"
 import { Registry } from "./envs/registry.ts"
 import type { EnvParts } from "./envs/parts.ts"
@@ -65,7 +67,15 @@ export function tieParts(options: PartsOptions): Parts {
   const openCaller: OpenCaller = (peer, messageBytesMax) => {
     return new SocketCaller({ peer, messageBytesMax, desk, find, hello })
   }
-  const parts = partsOfEnvs(options, { dispatcher, loader, builds, variables, openCaller })
+  const replace = (env: Env, worn: EnvLife) => registry.replaceWorn(env, worn)
+  const parts = partsOfEnvs(options, {
+    dispatcher,
+    loader,
+    builds,
+    variables,
+    openCaller,
+    replace,
+  })
   const registry: Registry = new Registry({ store, dispatcher, loader, parts })
   const objects = new Objects({
     open: (problem) => openObjects(broker.connection, { space, problem }),
@@ -84,6 +94,7 @@ function partsOfEnvs(
     readonly builds: Builds
     readonly variables: EnvVariables
     readonly openCaller: OpenCaller
+    readonly replace: (env: Env, worn: EnvLife) => Promise<void>
   },
 ): EnvParts {
   const { dispatcher, loader, builds, variables, openCaller } = tied
@@ -99,6 +110,11 @@ function partsOfEnvs(
     instancesLost: (env, reason) => {
       for (const instance of env.instances.values()) dispatcher.lost(instance, reason)
     },
+    replace: (env, worn) =>
+      tied.replace(env, worn).catch((error: unknown) => {
+        // It serves as it is, and is tried again after as many threads.
+        log("env process not replaced", { env: env.name, reason: String(error) })
+      }),
     refused: (env, error) => dispatcher.envRefused(env, error),
     resume: (env) => dispatcher.resume(env),
     start: (env, spec, build) => {
@@ -111,6 +127,7 @@ function partsOfEnvs(
         bootId,
         space,
         threadsMax: spec.threads.max,
+        loopBlockMs: spec.loopBlockMs,
         memoryMiB: spec.memoryMiB,
         bunArgs: spec.bunArgs,
         connection,
@@ -123,6 +140,8 @@ function partsOfEnvs(
           const reason = "the env process lost its connection to the broker"
           dispatcher.linkLost(process, "BROKER_LOST", reason)
         },
+        reportOf: (link, about) => dispatcher.reportOf(link, about),
+        onReport: (process, report, isOver) => env.health.reported(process, report, isOver),
         onReachable: (process) => env.cameBack(process),
         onUnsent: (batch, error) => dispatcher.unsent(batch, error),
       })

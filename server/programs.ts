@@ -11,7 +11,12 @@ import { PACKAGE_VERSION } from "../protocol/version.ts"
  * Invariant:
  * B1. A bundle is used only where it was made of exactly these sources by this very Bun: its folder is named after them.
  */
-export const PROGRAMS = ["server/main.ts", "envs/main.ts", "envs/threads/thread.ts"] as const
+export const PROGRAMS = [
+  "server/main.ts",
+  "envs/main.ts",
+  "envs/threads/thread.ts",
+  "envs/watchdog/thread.ts",
+] as const
 
 /** What to start the daemon by: its bundle where there is one, else its source. BUNHOUSE_BUNDLE=0 asks for the source. */
 export function daemonProgram(cache: string, environment: Environment): string {

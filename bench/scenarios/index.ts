@@ -3,6 +3,7 @@ import type { Floors } from "../floors/floors.ts"
 import type { Peers } from "../peers/peers.ts"
 import type { Subject } from "../subject.ts"
 import { blocking } from "./blocking.ts"
+import { cancel } from "./cancel.ts"
 import { growth } from "./growth.ts"
 import { flight, flightCurve } from "./in-flight.ts"
 import { isolation } from "./isolation.ts"
@@ -66,6 +67,7 @@ export function allScenarios(stage: Stage): Scenario[] {
     blocking(stage),
     sleeps(stage),
     isolation(stage),
+    cancel(stage),
     payloads(stage),
     streams(stage),
     deploys(stage),

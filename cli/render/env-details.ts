@@ -1,5 +1,5 @@
 import { packageList } from "../../protocol/env-packages.ts"
-import type { EnvStatus } from "../../protocol/status.ts"
+import type { EnvStatus, LoopBlock } from "../../protocol/status.ts"
 import type { Style } from "../style.ts"
 import { printableLine } from "./printable.ts"
 
@@ -24,6 +24,7 @@ function factsOf(env: EnvStatus): (readonly [name: string, text: string | undefi
     ["files", files && `${files.count} files, ${mebibytes(files.bytes)} MiB`],
     ["bun", listed(bunArgs)],
     ["setup", setup.length === 0 ? undefined : setup.join(" ")],
+    ["blocked", env.loopBlocks[0] && blockText(env.loopBlocks[0])],
     ["old", retiring === 0 ? undefined : `${retiring} processes that still finish calls`],
   ]
 }
@@ -31,6 +32,11 @@ function factsOf(env: EnvStatus): (readonly [name: string, text: string | undefi
 function memoryText({ rssBytes, spec }: EnvStatus): string | undefined {
   const limit = spec.memoryMiB === undefined ? "" : ` of at most ${spec.memoryMiB} MiB`
   return rssBytes === undefined ? undefined : `${mebibytes(rssBytes)} MiB${limit}`
+}
+
+function blockText({ at, ms, functions, isCertain, isOver }: LoopBlock): string {
+  const who = `${isCertain ? "" : "probably "}${functions.join(", ")}`
+  return `the event loop, by ${who}, for ${ms} ms${isOver ? "" : " so far"}, at ${at}`
 }
 
 function limitsText({ spec }: EnvStatus): string {

@@ -4,6 +4,7 @@ import type { CallFacts } from "../call-context.ts"
 import { loadTooSlow } from "../load-function.ts"
 import { replyFailure, type ReplySink } from "../run-call.ts"
 import { alone } from "../threads/channel.ts"
+import type { ForcedEnds } from "../threads/forced-ends.ts"
 import { type FunctionSource, PoolThread, type ThreadTask } from "../threads/pool-thread.ts"
 
 /**
@@ -26,6 +27,7 @@ export class InstanceThread {
     this.#parts = parts
     this.#thread = new PoolThread({
       facts: parts.facts,
+      forced: parts.forced,
       sourceOf: () => parts.source,
       onProgress: () => this.#next(),
       onLog: ({ bytes, start, end }) => {
@@ -139,6 +141,7 @@ export class InstanceThread {
 
 export interface InstanceThreadParts {
   readonly facts: CallFacts
+  readonly forced: ForcedEnds
   readonly sink: ReplySink
   readonly index: number
   readonly source: FunctionSource

@@ -1,5 +1,6 @@
 import type { CallFacts } from "../call-context.ts"
 import type { ReplySink } from "../run-call.ts"
+import type { ForcedEnds } from "../threads/forced-ends.ts"
 import type { FunctionSource } from "../threads/pool-thread.ts"
 import { InstanceThread } from "./instance-thread.ts"
 
@@ -7,14 +8,16 @@ import { InstanceThread } from "./instance-thread.ts"
 export class InstanceThreads {
   readonly #facts: CallFacts
   readonly #sink: ReplySink
+  readonly #forced: ForcedEnds
   readonly #threads = new Map<number, InstanceThread>()
   #starting = 0
   /** Those who wait to start a thread. */
   readonly #turns: (() => void)[] = []
 
-  constructor(facts: CallFacts, sink: ReplySink) {
+  constructor(facts: CallFacts, sink: ReplySink, forced: ForcedEnds) {
     this.#facts = facts
     this.#sink = sink
+    this.#forced = forced
   }
 
   /** Starts a thread for an instance, and loads its class there. */
@@ -25,7 +28,13 @@ export class InstanceThreads {
       this.#starting++
     }
     try {
-      const thread = new InstanceThread({ facts: this.#facts, sink: this.#sink, index, source })
+      const thread = new InstanceThread({
+        facts: this.#facts,
+        forced: this.#forced,
+        sink: this.#sink,
+        index,
+        source,
+      })
       await thread.load(timeoutMs)
       this.#threads.set(index, thread)
       return thread

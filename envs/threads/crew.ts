@@ -246,17 +246,12 @@ export class Crew {
     this.#failedStarts++
     if (this.#failedStarts < FAILED_STARTS_MAX) return
     this.#failedStarts = 0
-    const tasks = this.#waiting
-    this.#waiting = []
     const error = new BunhouseError("WORKER_LOST", "no thread could be started", { ran: "no" })
-    for (const task of tasks) task.failed(error)
+    for (const task of this.#waiting.splice(0)) task.failed(error)
   }
 }
 
-export interface CrewOptions extends Pick<
-  PoolThreadParts,
-  "facts" | "sourceOf" | "onLog" | "onStream"
-> {
+export interface CrewOptions extends Omit<PoolThreadParts, "onProgress" | "onEnd"> {
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number

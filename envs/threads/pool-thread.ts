@@ -1,10 +1,11 @@
 import type { LoadedAs } from "../../protocol/env-control.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import { FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { CONNECTION_ID, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { programPath } from "../../protocol/root.ts"
 import type { CallFacts } from "../call-context.ts"
 import { Channel, channelEnds } from "./channel.ts"
 import { processorTime, type ProcessorTime } from "./processor-time.ts"
+import type { ForcedEnds } from "./forced-ends.ts"
 import type { Position } from "./ring.ts"
 import type { ThreadStart } from "./thread.ts"
 
@@ -49,6 +50,8 @@ export class PoolThread {
   #state: "starting" | "ready" | "ending" | "ended" = "starting"
   #threadNumber = 0
   #endReason: BunhouseError | undefined
+  /** After it was ended by force. */
+  #hasEnded: (() => void) | undefined
 
   constructor(parts: PoolThreadParts) {
     this.#parts = parts
@@ -155,6 +158,9 @@ export class PoolThread {
   /** Ends the thread by force; what it does not hand back fails with `reason`. */
   terminate(reason: BunhouseError): void {
     this.#endReason = reason
+    const [running] = this.#posted
+    const id = running?.task.batch === undefined ? CONNECTION_ID : running.task.id
+    if (this.#state !== "ended") this.#hasEnded ??= this.#parts.forced.begun(id)
     this.end()
   }
 
@@ -215,6 +221,7 @@ export class PoolThread {
   #ended(code: number): void {
     if (this.#state === "ended") return
     this.#state = "ended"
+    this.#hasEnded?.()
     this.#takeAnswers()
     const back = this.takeBack()
     this.#channel.close()
@@ -243,6 +250,7 @@ export interface FunctionSource extends LoadedAs {
 
 export interface PoolThreadParts {
   readonly facts: CallFacts
+  readonly forced: ForcedEnds
   readonly sourceOf: (target: number) => FunctionSource | undefined
   /** The call that runs has printed something; `frame` is valid during the call only. */
   readonly onLog: (frame: FrameReader) => void

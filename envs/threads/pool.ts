@@ -5,6 +5,7 @@ import { loadTooSlow } from "../load-function.ts"
 import { replyFailure, type ReplySink } from "../run-call.ts"
 import { alone } from "./channel.ts"
 import { Crew } from "./crew.ts"
+import type { ForcedEnds } from "./forced-ends.ts"
 import type { FunctionSource, ThreadTask } from "./pool-thread.ts"
 import { StreamTask } from "./stream-task.ts"
 
@@ -119,6 +120,7 @@ export class ThreadPool {
 
 export interface ThreadPoolOptions {
   readonly facts: CallFacts
+  readonly forced: ForcedEnds
   readonly sink: ReplySink
   readonly threadsMax: number
   /** How long a thread without a task is kept. */

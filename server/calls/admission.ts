@@ -22,7 +22,8 @@ export function admissionRefusal(
   const waits = route.index === undefined || env.link === undefined || !route.lane.hasPlace
   if (!waits) return undefined
   const { backlog } = env
-  if (backlog.calls < env.queueMax && backlog.bytes + bytes <= ENV_QUEUE_BYTES_MAX) return undefined
+  if (backlog.calls < env.spec.queue && backlog.bytes + bytes <= ENV_QUEUE_BYTES_MAX)
+    return undefined
   return overloaded(
     route,
     `${backlog.calls} calls (${backlog.bytes} bytes) are waiting for the env`,

@@ -35,6 +35,8 @@ export class Call implements Timed<Call> {
   queue: CallQueue | undefined = undefined
   /** Whose place the call occupies once it was sent. */
   lane: Lane | undefined = undefined
+  /** Of its frame, once it was sent. */
+  bytes = 0
   /** The process that it was sent to (C4). */
   link: EnvLink | undefined = undefined
   /** Whose function is blocked until this call ends, where the daemon was told so. */

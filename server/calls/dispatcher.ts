@@ -6,9 +6,11 @@ import { admissionRefusal } from "./admission.ts"
 import { Call, type Caller } from "./call.ts"
 import { callError, notRun } from "./call-error.ts"
 import type { CallQueue } from "./call-queue.ts"
+import { Drain } from "./drain.ts"
 import { isPassing, passOn, sendHeldCredit } from "./flow.ts"
 import type { Lane } from "./lane.ts"
 import { saysGone } from "./instance-route.ts"
+import { type About, type Report, reportIn, reportOf } from "./report.ts"
 import { type EnvLink, type EnvRoute, type FunctionRoute, lanesOf } from "./route.ts"
 
 /**
@@ -28,10 +30,7 @@ export class Dispatcher {
   #serial = 0
   /** Why nothing new is admitted: the daemon stops, or the broker stays away. */
   #refusal: BunhouseError | undefined
-  #isDraining = false
-  /** Calls whose caller has not been told yet. */
-  #awaited = 0
-  readonly #drained = Promise.withResolvers<void>()
+  readonly #drain = new Drain()
 
   constructor(bootId: string, clock?: Clock) {
     this.#bootId = bootId
@@ -50,13 +49,12 @@ export class Dispatcher {
   /** From now on every call is refused; what was admitted goes on. */
   refuseAll(error: BunhouseError): void {
     this.#refusal = error
-    this.#isDraining = true
-    if (this.#awaited === 0) this.#drained.resolve()
+    this.#drain.begin()
   }
 
   /** After `refuseAll`: resolves when nobody waits for a call any more; abandoned ones may still run. */
-  drained(): Promise<void> {
-    return this.#drained.promise
+  get drained(): Promise<void> {
+    return this.#drain.drained
   }
 
   /** Admits the call that `frame` stands on. Returns undefined when it was refused; the caller has been told. */
@@ -70,12 +68,12 @@ export class Dispatcher {
       return undefined
     }
     call.id = this.#table.open(call)
-    this.#awaited++
+    this.#drain.admitted()
     this.#deadlines.add(call, frame.timeoutMs)
     const { index, lane, env } = route
     const { link } = env
     if (index !== undefined && link !== undefined && lane.hasPlace) {
-      this.#occupy(call, lane, link)
+      this.#occupy(call, lane, link, frame.end - frame.start)
       link.outbox.forward(frame, call.id, index, frame.timeoutMs, call.serial)
       return call
     }
@@ -96,12 +94,14 @@ export class Dispatcher {
       call.state = "abandoned"
       if (call.link?.isReachable !== true) return
       call.link.outbox.open(0).write(FrameType.cancel, 0, call.id, 0, 0, call.serial)
+      call.link.abandoned()
     }
   }
 
   /** Of the env process `link`; `frame` stands on the first. What is about no call that was sent there is passed over. */
   replies(link: EnvLink, frame: FrameReader): void {
     do {
+      if (frame.type === FrameType.report) link.reported(this.reportOf(link, reportIn(frame)))
       const call = this.#table.get(frame.id)
       if (call === undefined || call.link !== link) continue // C4
       if (isPassing(frame.type)) passOn(call, frame)
@@ -112,6 +112,10 @@ export class Dispatcher {
         caller?.deliver(call.callerId, frame, call)
       }
     } while (frame.next())
+  }
+
+  reportOf(link: EnvLink, about: About): Report {
+    return reportOf(this.#table, link, about)
   }
 
   /** The broker did not take a batch of calls: the env process never heard of them. */
@@ -186,14 +190,12 @@ export class Dispatcher {
 
   /** Refuses what has waited for as long as the broker may be away, and what comes until it is back. */
   brokerStaysAway(error: BunhouseError): void {
-    if (!this.#isDraining) this.#refusal = notRun(error)
-    for (const call of this.#table) {
-      if (call.state === "waiting") this.#end(call, error)
-    }
+    if (!this.#drain.hasBegun) this.#refusal = notRun(error)
+    for (const call of this.#table) if (call.state === "waiting") this.#end(call, error)
   }
 
   brokerBack(): void {
-    if (!this.#isDraining) this.#refusal = undefined
+    if (!this.#drain.hasBegun) this.#refusal = undefined
   }
 
   /** Sends waiting calls as long as there are places. */
@@ -205,8 +207,8 @@ export class Dispatcher {
     }
   }
 
-  #occupy(call: Call, lane: Lane, link: EnvLink): void {
-    lane.running++
+  #occupy(call: Call, lane: Lane, link: EnvLink, bytes: number): void {
+    lane.take((call.bytes = bytes))
     link.awaited++
     call.lane = lane
     call.link = link
@@ -216,7 +218,7 @@ export class Dispatcher {
   #send(call: Call, lane: Lane, link: EnvLink): void {
     const { frame, route } = call
     if (frame === undefined || route.index === undefined) return this.#await(call)
-    this.#occupy(call, lane, link)
+    this.#occupy(call, lane, link, frame.length)
     call.frame = undefined
     link.outbox
       .open(frame.length)
@@ -239,10 +241,9 @@ export class Dispatcher {
     if (caller === undefined) return undefined
     call.caller = undefined
     this.#deadlines.remove(call)
-    this.#awaited--
+    this.#drain.settled()
     const { link, route } = call
     if (link !== undefined && --link.awaited === 0) route.env.finished(link)
-    if (this.#isDraining && this.#awaited === 0) this.#drained.resolve()
     return caller
   }
 
@@ -251,8 +252,9 @@ export class Dispatcher {
     this.#close(call)
     const { lane } = call
     if (lane === undefined) return
-    lane.release()
-    if (lane.queue.length > 0) this.#fill(lane, call.route.env)
+    const { env } = call.route
+    if (lane.release(call.bytes)) this.resume(env)
+    else if (lane.queue.length > 0) this.#fill(lane, env)
   }
 
   #close(call: Call): void {
@@ -285,9 +287,7 @@ export class Dispatcher {
 
   /** Refuses what waits in `queue`, of one function or of all. */
   #failWaiting(queue: CallQueue, error: BunhouseError, only?: FunctionRoute): void {
-    for (const call of queue) {
-      if (only === undefined || call.route === only) this.#end(call, error)
-    }
+    for (const call of queue) if (call.route === (only ?? call.route)) this.#end(call, error)
   }
 
   /** Ends a call that waits. */

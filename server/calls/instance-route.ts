@@ -33,7 +33,7 @@ export class InstanceRoute extends FunctionRoute {
     this.id = id
     this.name = name
     this.index = index
-    this.#lane = type.run === "thread" ? new Lane(1, env.backlog) : undefined // I2
+    this.#lane = type.run === "thread" ? new Lane(1, env.backlog, env.flight) : undefined // I2
   }
 
   override get lane(): Lane {

@@ -1,4 +1,5 @@
 import { now } from "../../protocol/deadlines.ts"
+import { ENV_FLIGHT_BYTES_MAX } from "../../protocol/limits.ts"
 import { type Backlog, CallQueue } from "./call-queue.ts"
 
 /**
@@ -14,24 +15,39 @@ export class Lane {
   /** Calls that occupy a place. */
   running = 0
   limit: number
+  readonly #flight: Flight
   readonly #mayRunAhead: boolean
   #ahead = 0
   #released = 0
   #releasedSince = 0
 
-  constructor(limit: number, backlog: Backlog, mayRunAhead = false) {
+  constructor(limit: number, backlog: Backlog, flight: Flight, mayRunAhead = false) {
     this.limit = limit
     this.queue = new CallQueue(backlog)
+    this.#flight = flight
     this.#mayRunAhead = mayRunAhead
   }
 
   get hasPlace(): boolean {
-    return this.running < this.limit + this.#ahead
+    return this.running < this.limit + this.#ahead && !isFull(this.#flight)
   }
 
-  /** A call has left its place. */
-  release(): void {
+  /** A call of so many bytes takes a place. */
+  take(bytes: number): void {
+    this.running++
+    this.#flight.bytes += bytes
+  }
+
+  /** It has left its place. Says whether other lanes of the env may have waited for its bytes, too. */
+  release(bytes: number): boolean {
+    const wasFull = isFull(this.#flight)
     this.running--
+    this.#flight.bytes -= bytes
+    this.#count()
+    return wasFull && !isFull(this.#flight)
+  }
+
+  #count(): void {
     if (!this.#mayRunAhead || ++this.#released < this.limit) return
     // As many calls as there are places have ended: how long did that take?
     const time = now()
@@ -40,6 +56,17 @@ export class Lane {
     this.#released = 0
     this.#releasedSince = time
   }
+}
+
+/** What was sent to one env and is not answered, in all lanes together. */
+export interface Flight {
+  /** Of their frames. */
+  bytes: number
+}
+
+/** One call may go beyond the limit, so that the largest can always be sent. */
+function isFull({ bytes }: Flight): boolean {
+  return bytes >= ENV_FLIGHT_BYTES_MAX
 }
 
 const SHORT_CALL_MS = 0.25

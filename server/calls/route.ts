@@ -1,9 +1,11 @@
 import type { BunhouseError } from "../../protocol/errors.ts"
+import type { EnvSpec } from "../../protocol/env-spec.ts"
 import type { FunctionInfo, Place } from "../../protocol/function-spec.ts"
 import { type Backlog, CallQueue } from "./call-queue.ts"
 import type { InstanceRoute } from "./instance-route.ts"
-import type { Lane } from "./lane.ts"
+import type { Flight, Lane } from "./lane.ts"
 import type { Outbox } from "../../protocol/outbox.ts"
+import type { Report } from "./report.ts"
 
 /** What the dispatcher must know of an env; server/envs/env.ts provides it. */
 export interface EnvRoute {
@@ -14,8 +16,9 @@ export interface EnvRoute {
   readonly instances: Map<string, InstanceRoute>
   /** What waits in the lanes and for functions to be loaded. */
   readonly backlog: Backlog
-  /** Calls that may wait in all queues of the env together. */
-  readonly queueMax: number
+  readonly spec: Pick<EnvSpec, "queue" | "timeoutMs">
+  /** What was sent and is not answered. */
+  readonly flight: Flight
   /** The process that serves the env, while there is one that calls can be sent to. */
   readonly link: EnvLink | undefined
   /** Why calls are refused outright: the env is failed, or goes away. */
@@ -37,6 +40,10 @@ export interface EnvLink {
   readonly isReachable: boolean
   /** Calls that were sent to it and that somebody waits for. The dispatcher counts them. */
   awaited: number
+  /** A call that was sent to it is not wanted any more, and was cancelled there. */
+  abandoned(): void
+  /** It has noticed something about itself. */
+  reported(report: Report): void
 }
 
 /** Where calls of one function go. */

@@ -2,6 +2,7 @@ import { shownEnvSpec } from "../../protocol/env-spec.ts"
 import type { EnvStatus } from "../../protocol/status.ts"
 import { lanesOf } from "../calls/route.ts"
 import type { Env } from "./env.ts"
+import { toldInfo } from "./told-info.ts"
 
 /** What a user is told about an env. */
 export function envStatus(env: Env): EnvStatus {
@@ -26,6 +27,7 @@ export function envStatus(env: Env): EnvStatus {
     running: lanes.reduce((sum, lane) => sum + lane.running, 0),
     queued: lanes.reduce((sum, lane) => sum + lane.queue.length, waiting),
     instances: env.instances.size,
-    functions: [...env.functions.values()].map((route) => route.info),
+    functions: [...env.functions.values()].map(({ info }) => toldInfo(info, env.spec)),
+    loopBlocks: env.health.loopBlocks.last,
   }
 }

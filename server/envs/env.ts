@@ -4,6 +4,7 @@ import type { EnvState } from "../../protocol/status.ts"
 import { Lane } from "../calls/lane.ts"
 import type { EnvLink, EnvRoute, FunctionRoute } from "../calls/route.ts"
 import type { Build } from "./builds.ts"
+import { Health } from "./health.ts"
 import type { EnvExit, EnvLife } from "./life.ts"
 import type { EnvParts } from "./parts.ts"
 import { Preparations } from "./preparations.ts"
@@ -26,8 +27,10 @@ export class Env implements EnvRoute {
   readonly name: string
   readonly lanes: EnvRoute["lanes"]
   readonly backlog = { calls: 0, bytes: 0 }
+  readonly flight = { bytes: 0 }
   readonly functions = new Map<string, FunctionRoute>()
   readonly instances: EnvRoute["instances"] = new Map()
+  readonly health: Health
   spec: EnvSpec
   readonly #parts: EnvParts
   readonly #supervisor: Supervisor
@@ -36,7 +39,7 @@ export class Env implements EnvRoute {
   #prepared: { readonly spec: EnvSpec; readonly build: Build } | undefined
   readonly #preparations: Preparations
   #nextIndex = 0
-  #isChanging = false
+  isChanging = false
   /** About to take over. */
   #candidate: EnvLife | undefined
   /** Settles when a spec that is being written down counts, or does not (E6). */
@@ -47,10 +50,11 @@ export class Env implements EnvRoute {
     this.name = name
     this.spec = spec
     this.#parts = parts
+    this.health = new Health(this, parts)
     this.#preparations = new Preparations(name, parts)
     this.lanes = {
-      loop: new Lane(spec.concurrency, this.backlog),
-      thread: new Lane(spec.threads.max, this.backlog, true),
+      loop: new Lane(spec.concurrency, this.backlog, this.flight),
+      thread: new Lane(spec.threads.max, this.backlog, this.flight, true),
     }
     this.#supervisor = new Supervisor(name, {
       prepare: () => this.#prepareAsIs(),
@@ -97,10 +101,6 @@ export class Env implements EnvRoute {
     return this.#supervisor.reason
   }
 
-  get queueMax(): number {
-    return this.spec.queue
-  }
-
   /** Processes that were replaced and still finish calls. */
   get retiring(): number {
     return this.#retired.size
@@ -133,6 +133,7 @@ export class Env implements EnvRoute {
 
   finished(link: EnvLink): void {
     this.#retired.finished(link)
+    this.health.look()
   }
 
   get isClosed(): boolean {
@@ -165,12 +166,13 @@ export class Env implements EnvRoute {
 
   /**
    * Makes `spec` the env's own (E5). What needs another process starts one beside the present one; once it is ready, and
-   * `commit` has written the spec down, new calls go there, and the old one finishes what it has. One at a time.
+   * `commit` has written the spec down, new calls go there, and the old one finishes what it has. One at a time. `worn`
+   * is a process that is not to go on, whatever the spec says.
    *
    * @throws {BunhouseError} what preparing, starting, loading or `commit` said.
    */
-  async change(spec: EnvSpec, commit: () => Promise<void>): Promise<void> {
-    this.#isChanging = true
+  async change(spec: EnvSpec, commit: () => Promise<void>, worn?: EnvLife): Promise<void> {
+    this.isChanging = true
     const switched = Promise.withResolvers<void>()
     let successor: Successor | undefined
     try {
@@ -179,7 +181,7 @@ export class Env implements EnvRoute {
         // A restart ends the process that would be replaced.
         await this.#restarting?.catch(() => {})
         if (this.refusal !== undefined && this.isClosed) throw this.refusal // E4
-        if (successor !== undefined || this.#canServe(spec)) break
+        if (successor !== undefined || this.#canServe(spec, worn)) break
         successor = await this.#succeed(spec, build)
       }
       this.#switching = switched.promise
@@ -190,7 +192,7 @@ export class Env implements EnvRoute {
       successor?.process.kill()
       throw error
     } finally {
-      this.#isChanging = false
+      this.isChanging = false
       this.#candidate = undefined
       this.#switching = undefined
       switched.resolve()
@@ -219,11 +221,10 @@ export class Env implements EnvRoute {
   }
 
   /** Whether the present process, if there is one, can serve `spec` as well. */
-  #canServe(spec: EnvSpec): boolean {
-    const { threadsMax } = this.process ?? {}
-    return (
-      threadsMax === undefined || (sameProcess(this.spec, spec) && spec.threads.max <= threadsMax)
-    )
+  #canServe(spec: EnvSpec, worn: EnvLife | undefined): boolean {
+    if (this.process === undefined) return true
+    if (this.process === worn || this.process.threadsMax < spec.threads.max) return false
+    return sameProcess(this.spec, spec)
   }
 
   /** E5: the switch, in one step. Calls that occupy places keep them, whichever process has them. */
@@ -287,7 +288,7 @@ export class Env implements EnvRoute {
   #tidy(): void {
     void this.#parts.tidy(this.name, () => {
       // What is being prepared belongs to nobody yet; what the env would start in has to be known.
-      if (this.#isChanging || this.isClosed) return undefined
+      if (this.isChanging || this.isClosed) return undefined
       if (this.#prepared?.spec !== this.spec) return undefined
       const processes = [...this.#retired, ...(this.process === undefined ? [] : [this.process])]
       return new Set([this.#prepared.build.folder, ...processes.map(({ folder }) => folder)])

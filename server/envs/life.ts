@@ -33,4 +33,6 @@ export interface EnvLife extends EnvLink {
 export interface EnvExit {
   /** "exit code 1", "SIGKILL", "out of memory: …": for messages. */
   readonly how: string
+  /** The daemon ended it because of calls that could not be stopped otherwise: that is no crash. */
+  readonly isForced: boolean
 }

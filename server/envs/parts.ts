@@ -28,6 +28,8 @@ export interface EnvParts {
   instancesLost(env: Env, reason: string): void
   /** Calls that wait may have a place, or a way to the process. */
   resume(env: Env): void
+  /** Replaces the worn process of the env by a fresh one, without losing a call. Never rejects. */
+  replace(env: Env, worn: EnvLife): Promise<void>
   refused(env: Env, error: BunhouseError): void
   log(event: string, facts: Readonly<Record<string, unknown>>): void
 }

@@ -2,23 +2,29 @@ import {
   type EnvBootstrap,
   type GreetRequest,
   type LoadRequest,
+  type PingRequest,
   readControlReply,
   readEnvHello,
+  WATCH_FD,
   type UnloadRequest,
 } from "../../protocol/env-control.ts"
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import { parseJson } from "../../protocol/fields.ts"
-import { FrameReader, FrameType } from "../../protocol/frame.ts"
-import { DEADLINE_GRACE_MS, ENV_START_TIMEOUT_MS } from "../../protocol/limits.ts"
+import { CONNECTION_ID, FrameReader, FrameType, ReportKind } from "../../protocol/frame.ts"
+import { DEADLINE_GRACE_MS, LOOP_BLOCKED_TELL_MS } from "../../protocol/limits.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import { envSubjects } from "../../protocol/subjects.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
-import type { BrokerConnection, Unlisten } from "../../broker/connection.ts"
-import type { EnvLink } from "../calls/route.ts"
+import type { Unlisten } from "../../broker/connection.ts"
+import type { Report } from "../calls/report.ts"
+import { firstHello } from "./first-hello.ts"
 import { killGroup } from "./kill-group.ts"
+import type { EnvProcessOptions } from "./process-options.ts"
 import { spawnEnvProcess } from "./spawn.ts"
 import type { EnvExit, EnvLife } from "./life.ts"
 import { MemoryWatch, residentBytes } from "./memory.ts"
+import { StuckWatch } from "./stuck-watch.ts"
+import { readWatchLines } from "./watch-lines.ts"
 
 /**
  * One life (incarnation) of one env process: its start, its hello, its subjects, its end.
@@ -33,37 +39,6 @@ import { MemoryWatch, residentBytes } from "./memory.ts"
  * V4. Nothing is sent to a process that cannot be reached: from the loss of the broker on, until it says hello again.
  *     Each side finds its own way back to the broker, and what is published before both are there reaches nobody.
  */
-export interface EnvProcessOptions {
-  readonly env: string
-  readonly incarnation: string
-  readonly bootId: string
-  readonly space: string
-  readonly threadsMax: number
-  readonly connection: BrokerConnection
-  /** Where the env process finds the broker, and as whom. */
-  readonly broker: EnvBootstrap["broker"]
-  /** Where code for it is written. */
-  readonly folder: string
-  /** Working directory; both must be there. */
-  readonly cwd: string
-  /** Its limit from the beginning; undefined for none. */
-  readonly memoryMiB: number | undefined
-  /** Further flags for Bun. */
-  readonly bunArgs: readonly string[]
-  /** Its output is appended here. */
-  readonly logFile: string
-  /** Environment of the process, complete. */
-  readonly variables: Readonly<Record<string, string>>
-  /** `frame` stands on the first frame. */
-  readonly onReplies: (link: EnvLink, frame: FrameReader) => void
-  /** Its connection to the broker was lost, and with it what was on the way. `isReachable` is false meanwhile. */
-  readonly onCutOff: (process: EnvProcess) => void
-  /** It can be reached again. */
-  readonly onReachable: (process: EnvProcess) => void
-  /** The broker did not take the calls of `batch`. */
-  readonly onUnsent: (batch: Uint8Array, error: BunhouseError) => void
-}
-
 export class EnvProcess implements EnvLife {
   readonly incarnation: string
   readonly outbox: Outbox
@@ -82,8 +57,12 @@ export class EnvProcess implements EnvLife {
   readonly #hello = Promise.withResolvers<void>()
   readonly #frame = new FrameReader()
   readonly #memory: MemoryWatch
+  readonly #stuck: StuckWatch
   /** Why the daemon ended it, where that says more than the signal. */
   #endedFor: string | undefined
+  #isForced = false
+  /** Requests to load code that are not answered. */
+  #loading = 0
   /** Connections that the last hello told of; 0 before the first one. */
   #connections = 0
   #isReachable = false
@@ -115,8 +94,14 @@ export class EnvProcess implements EnvLife {
       this.kill()
     })
     this.#memory.limit(options.memoryMiB)
+    this.#stuck = new StuckWatch({
+      ask: (patienceMs) => this.#ping(patienceMs),
+      end: (reason) => this.#endStuck(reason),
+      present: () => ({ awaited: this.awaited, isLoading: this.#loading > 0 }),
+    })
+    this.#readWatchdog()
     this.exited = this.#watch()
-    this.ready = this.#awaitHello()
+    this.ready = firstHello(options.env, this.#hello.promise, this.exited)
     // Whoever needs `ready` awaits it; that nobody does is no unhandled rejection.
     this.ready.catch(() => {})
     const bootstrap: EnvBootstrap = {
@@ -127,6 +112,7 @@ export class EnvProcess implements EnvLife {
       subjects,
       broker: options.broker,
       threadsMax: options.threadsMax,
+      loopBlockMs: options.loopBlockMs,
       logFile: options.logFile,
     }
     void this.#child.stdin.write(`${JSON.stringify(bootstrap)}\n`)
@@ -155,8 +141,13 @@ export class EnvProcess implements EnvLife {
     })
     const patienceMs = request.timeoutMs + DEADLINE_GRACE_MS
     const answered = this.#options.connection.request(this.#control, bytes, patienceMs)
-    const answer = await Promise.race([answered.catch(this.#loadError(request)), lost])
-    return readControlReply(parseJson("a control reply", Buffer.from(answer).toString()))
+    this.#loading++
+    try {
+      const answer = await Promise.race([answered.catch(this.#loadError(request)), lost])
+      return readControlReply(parseJson("a control reply", Buffer.from(answer).toString()))
+    } finally {
+      this.#loading--
+    }
   }
 
   unload(index: number): void {
@@ -164,6 +155,18 @@ export class EnvProcess implements EnvLife {
     if (this.isReachable) {
       this.#options.connection.publish(this.#control, Buffer.from(JSON.stringify(request)))
     }
+  }
+
+  abandoned(): void {
+    this.#stuck.look()
+  }
+
+  reported(report: Report): void {
+    const { kind, amount, call } = report
+    if (kind !== ReportKind.threadStuck) return this.#options.onReport(this, report, true)
+    const who = call === undefined ? "a function" : call.route.address
+    const what = `${who} did not end within ${amount} ms of being stopped, in native code`
+    this.#endStuck(`${what}, so the process was ended`)
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -196,6 +199,7 @@ export class EnvProcess implements EnvLife {
     const frame = this.#frame
     frame.open(bytes)
     if (!frame.next()) return
+    this.#stuck.heard()
     if (frame.type === FrameType.hello) this.#greeted(frame)
     else if (this.#connections > 0) this.#options.onReplies(this, frame)
   }
@@ -217,6 +221,36 @@ export class EnvProcess implements EnvLife {
     this.#isReachable = true
     if (isFirst) void this.#isReady()
     else this.#options.onReachable(this)
+  }
+
+  #readWatchdog(): void {
+    const fd = this.#child.stdio[WATCH_FD]
+    if (typeof fd !== "number") return
+    void readWatchLines(fd, ({ id = CONNECTION_ID, ms: amount }) => {
+      const report = this.#options.reportOf(this, { kind: ReportKind.loopBlocked, id, amount })
+      this.#stuck.blocked(report)
+      if (amount >= LOOP_BLOCKED_TELL_MS) this.#options.onReport(this, report, false)
+    })
+  }
+
+  async #ping(patienceMs: number): Promise<"answered" | "silent" | "gone"> {
+    const ping: PingRequest = { op: "ping" }
+    if (!this.isReachable) return "gone"
+    try {
+      const bytes = Buffer.from(JSON.stringify(ping))
+      await this.#options.connection.request(this.#control, bytes, patienceMs)
+      return "answered"
+    } catch (error) {
+      const isLate = error instanceof BunhouseError && error.code === "DEADLINE_EXCEEDED"
+      return isLate && this.isReachable ? "silent" : "gone"
+    }
+  }
+
+  /** Nothing else stops what runs there. It is no crash. */
+  #endStuck(reason: string): void {
+    this.#endedFor ??= reason
+    this.#isForced = true
+    this.kill()
   }
 
   /** One that is over its limit before its first call is not ready, and says why by its exit. */
@@ -258,32 +292,7 @@ export class EnvProcess implements EnvLife {
     this.#isReachable = false
     for (const unlisten of this.#unlisten) unlisten()
     const how = String(child.signalCode ?? `exit code ${child.exitCode}`)
-    return { how: this.#endedFor ?? how }
-  }
-
-  async #awaitHello(): Promise<void> {
-    const { env } = this.#options
-    let timer: Timer | undefined
-    const late = new Promise<never>((_, reject) => {
-      const error = new BunhouseError(
-        "ENV_FAILED",
-        `the process of env ${JSON.stringify(env)} was not ready within ${ENV_START_TIMEOUT_MS} ms`,
-        { env },
-      )
-      timer = setTimeout(() => reject(error), ENV_START_TIMEOUT_MS)
-    })
-    const ended = this.exited.then(({ how }) => {
-      throw new BunhouseError(
-        "ENV_FAILED",
-        `the process of env ${JSON.stringify(env)} ended before it was ready (${how})`,
-        { env },
-      )
-    })
-    try {
-      await Promise.race([this.#hello.promise, late, ended])
-    } finally {
-      clearTimeout(timer)
-    }
+    return { how: this.#endedFor ?? how, isForced: this.#isForced }
   }
 }
 

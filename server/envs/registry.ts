@@ -1,7 +1,7 @@
 import { type EnvSpec, readEnvSpec, sameEnvSpec } from "../../protocol/env-spec.ts"
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import {
-  exportInfo,
+  exportInfos,
   type FunctionInfo,
   type FunctionSpec,
   moduleVersion,
@@ -134,6 +134,11 @@ export class Registry {
     })
   }
 
+  /** Replaces a worn process by a fresh one, as a change of the spec would. */
+  async replaceWorn(env: Env, worn: EnvLife): Promise<void> {
+    await this.#inTurn(`env ${env.name}`, () => env.change(env.spec, env.health.mayReplace, worn))
+  }
+
   /** Keeps a shipped folder for the spec that will name it. */
   async putFiles(version: string, pack: Uint8Array): Promise<void> {
     await this.#store.files.put(version, pack)
@@ -174,7 +179,7 @@ export class Registry {
       const message = `${route.address} was deleted`
       this.#dispatcher.removed(route, new BunhouseError("NOT_FOUND", message, { env: envName }))
       await this.instances.releaseAll(this.env(envName), name)
-      await this.#removeExports(exportsOf(route.info))
+      await this.#removeExports(exportInfos(route.info))
     })
   }
 
@@ -218,13 +223,13 @@ export class Registry {
     )
     const { index, answer } = loaded
     const info = { ...bare, exports: readExports(Array.isArray(answer) ? answer : []) }
-    const exports = exportsOf(info)
+    const exports = exportInfos(info)
     for (const { name } of exports) checkName("function", name)
     // The code has shown that it can be loaded; each export is, by its first call.
     for (const exported of exports) await this.#switch(env, process, exported, undefined)
     await this.#switch(env, process, info, index) // R5
     const kept = new Set(exports.map(({ name }) => name))
-    const before = old === undefined ? [] : exportsOf(old)
+    const before = old === undefined ? [] : exportInfos(old)
     await this.#removeExports(before.filter(({ name }) => !kept.has(name)))
     return { info, changed: true }
   }
@@ -282,11 +287,6 @@ export class Registry {
       return change()
     })
   }
-}
-
-/** The functions and classes that a module puts into its env. */
-function exportsOf(info: FunctionInfo): FunctionInfo[] {
-  return (info.exports ?? []).flatMap((exported) => exportInfo(info, exported) ?? [])
 }
 
 export interface DeployResult {

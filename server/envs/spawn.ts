@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs"
 import { programPath } from "../../protocol/root.ts"
-import type { EnvProcessOptions } from "./process.ts"
+import type { EnvProcessOptions } from "./process-options.ts"
 
 /** Starts the program of an env process. It dies with the daemon, even when that is killed. */
 export function spawnEnvProcess(
@@ -11,10 +11,9 @@ export function spawnEnvProcess(
     const flags = ["--no-orphans", "--no-install", "--no-env-file", ...options.bunArgs]
     return Bun.spawn([process.execPath, ...flags, ENTRY], {
       cwd: options.cwd,
-      env: { ...options.variables },
-      stdin: "pipe",
-      stdout: log,
-      stderr: log,
+      env: { ...ENGINE, ...options.variables },
+      // The last one is the watchdog's (WATCH_FD).
+      stdio: ["pipe", log, log, "pipe"],
       // A group of its own, so that whatever the functions start can be ended with it.
       detached: true,
     })
@@ -22,6 +21,12 @@ export function spawnEnvProcess(
     closeSync(log)
   }
 }
+
+/**
+ * Optimised loops look for a request to end by themselves. Without it, ending the thread of a function that computes takes
+ * Bun 0.1 to 1.4 s instead of 10 ms; with it, the tightest loops are a twentieth slower.
+ */
+const ENGINE = { BUN_JSC_usePollingTraps: "1" }
 
 /** Started as a program, never imported: the daemon runs no user code. */
 const ENTRY = programPath("envs/main.ts")

@@ -14,6 +14,7 @@ import type { EnvExit, EnvLife } from "./life.ts"
  *     any ─▶ draining ─▶ stopped    (restart)
  *              └─▶ for good        (close)
  *     any but draining ─▶ ready     (another process takes over)
+ *     ready ─▶ stopped              (ended for calls that could not be stopped: no crash)
  *
  * Invariants:
  * E1. At most one process serves, from its hello until its exit is noticed. Its successor gets no calls before it takes
@@ -190,7 +191,9 @@ export class Supervisor {
     const wasServing = this.process === process
     const drained = this.#state.kind === "draining"
     this.#parts.ended(process, exit, wasServing, () => {
-      if (wasServing && !drained) this.#afterCrash(exit.how)
+      if (!wasServing || drained) return
+      if (exit.isForced) this.#afterForcedEnd(exit.how)
+      else this.#afterCrash(exit.how)
     })
   }
 
@@ -200,6 +203,12 @@ export class Supervisor {
     const error = asBunhouseError(cause, `preparing env ${JSON.stringify(this.#env)}`)
     this.#parts.log("env not prepared", { env: this.#env, reason: error.message })
     this.#fail(error.message, error)
+  }
+
+  /** E2: whoever waits needs the next one at once. */
+  #afterForcedEnd(how: string): void {
+    this.#parts.log("env process ended", { env: this.#env, how })
+    this.#become({ kind: "stopped" })
   }
 
   #afterCrash(how: string): void {

@@ -14,7 +14,8 @@ import {
 import { checkName } from "../../protocol/names.ts"
 import type { DaemonStatus } from "../../protocol/status.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
-import type { Registry } from "../envs/registry.ts"
+import type { DeployResult, Registry } from "../envs/registry.ts"
+import { toldInfo } from "../envs/told-info.ts"
 import type { Objects } from "../objects/objects.ts"
 import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
 import { checkFiles } from "./files.ts"
@@ -125,7 +126,7 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
       const input = await readJsonBody(request)
       patient(server, request)
       const spec = readFunctionSpec(names.env, names.function, input)
-      return jsonResponse(await registry.deploy(spec, timeoutMs))
+      return deployed(registry, await registry.deploy(spec, timeoutMs))
     })
     .put("/v1/envs/:env/modules/:module", async ({ request, server }) => {
       const names = namesIn(request)
@@ -133,17 +134,22 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
       const input = await readJsonBody(request)
       patient(server, request)
       const spec = readModuleSpec(names.env, names.function, input)
-      return jsonResponse(await registry.deployModule(spec, timeoutMs))
+      return deployed(registry, await registry.deployModule(spec, timeoutMs))
     })
     .get(functionPath, ({ request }) => {
       const names = namesIn(request)
-      return jsonResponse(registry.route(names.env, names.function).info)
+      const { info, env } = registry.route(names.env, names.function)
+      return jsonResponse(toldInfo(info, env.spec))
     })
     .delete(functionPath, async ({ request }) => {
       const names = namesIn(request)
       await registry.removeFunction(names.env, names.function)
       return jsonResponse({ removed: true })
     })
+}
+
+function deployed(registry: Registry, { info, changed }: DeployResult): Response {
+  return jsonResponse({ info: toldInfo(info, registry.env(info.env).spec), changed })
 }
 
 function envRoutes(app: Elysia, { registry }: HttpParts): void {

@@ -88,12 +88,12 @@ export async function callByName(
     throw new BunhouseError("INVALID_ARGUMENT", message)
   }
   const isJson = type === JSON_TYPE
-  const timeoutMs = callTimeoutOf(request)
+  const route = calls.find(names.env, names.function)
+  const timeoutMs = callTimeoutOf(request, route.env.spec.timeoutMs)
   const writer = new FrameWriter()
   const payload = isJson && body.length === 0 ? NO_ARGUMENTS : body
   const key = request.headers.get(IDEMPOTENCY_HEADER)
   const extra = key === null ? NO_EXTRA : encodeExtra({ key })
-  const route = calls.find(names.env, names.function)
   const isStream = isGeneratorKind(route.info.kind)
   const flags = (isJson ? FrameFlag.json : 0) | (isStream ? FrameFlag.stream : 0)
   writer.write(FrameType.call, flags, 0, 0, timeoutMs, 0, payload, extra)

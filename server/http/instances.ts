@@ -5,6 +5,7 @@ import { checkName } from "../../protocol/names.ts"
 import type { InstanceRoute } from "../calls/instance-route.ts"
 import type { Env } from "../envs/env.ts"
 import type { Registry } from "../envs/registry.ts"
+import { toldInfo } from "../envs/told-info.ts"
 import { jsonResponse } from "./answer.ts"
 import { namesIn, type PathNames } from "./path-names.ts"
 import { loadTimeoutOf } from "./timeout.ts"
@@ -46,8 +47,8 @@ export function instanceRoutes(app: Elysia, registry: Registry): void {
     })
 }
 
-function answer({ id, type }: InstanceRoute): Response {
-  return jsonResponse({ id, info: type })
+function answer({ id, type, env }: InstanceRoute): Response {
+  return jsonResponse({ id, info: toldInfo(type, env.spec) })
 }
 
 function classIn(

@@ -3,9 +3,9 @@ import { BunhouseError } from "../../protocol/errors.ts"
 import { TIMEOUT_HEADER } from "../../protocol/http.ts"
 import { DEPLOY_TIMEOUT_MS_DEFAULT, DEPLOY_TIMEOUT_MS_MAX } from "../../protocol/limits.ts"
 
-/** The deadline of a call, 0 for none. Throws INVALID_ARGUMENT. */
-export function callTimeoutOf(request: Request): number {
-  return checkTimeoutMs(headerOf(request))
+/** The deadline of a call, 0 for none; `otherwise` where the request names none. Throws INVALID_ARGUMENT. */
+export function callTimeoutOf(request: Request, otherwise: number): number {
+  return checkTimeoutMs(headerOf(request) ?? otherwise)
 }
 
 /** The deadline of each attempt of a job: none unless the header says otherwise. Throws INVALID_ARGUMENT. */

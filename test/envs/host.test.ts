@@ -33,6 +33,7 @@ beforeEach(async () => {
       },
       broker: { url: "nats://nowhere" },
       threadsMax: 1,
+      loopBlockMs: 100,
       logFile: "/dev/null",
     },
     broker,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { descendants, isRunning, sendSignal } from "../support/processes.ts"
@@ -176,4 +176,15 @@ describe("an env process that ends", () => {
       await until(() => !isRunning(child), "the grandchild to be gone")
     },
   )
+})
+
+test("lives of an env leave no descriptor open in the daemon", async () => {
+  await using own = await startStack()
+  const env = own.here.env("lives")
+  const open = () => readdirSync(`/proc/${own.pid}/fd`).length
+  await env.ready()
+  for (let n = 0; n < 2; n++) await env.restart()
+  const before = open()
+  for (let n = 0; n < 6; n++) await env.restart()
+  await until(() => open() <= before, "the descriptors to be closed")
 })

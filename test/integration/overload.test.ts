@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { BunhouseError, fn, type Env } from "../../client/index.ts"
+import { caught } from "../support/caught.ts"
 import { ask, pathOf } from "../support/http.ts"
 import { isMarked, startMarks } from "../support/mark.ts"
 import { type Stack, startStack } from "../support/stack.ts"
@@ -115,5 +116,20 @@ describe("a flood that passes", () => {
     expect(neverRan.filter(({ path }) => isMarked(path))).toEqual([])
     const didRun = ends.filter(({ ran }) => ran === "yes")
     expect(didRun.every(({ path }) => isMarked(path))).toBe(true)
+  })
+})
+
+describe("a refusal for overload", () => {
+  test("is the same to blocking calls of both kinds", async () => {
+    const env = stack.here.env("surfaces", { concurrency: 1, queue: 0 })
+    const sleep = await sendSleep(env)
+    const running = sleep(3_000)
+    await until(async () => (await env.status())?.running === 1, "the place to be taken")
+    const expected = { code: "OVERLOADED", ran: "no", env: "surfaces", retryAfterMs: 100 }
+    for (const here of [stack.here, stack.connect({ blocking: "resident" })]) {
+      const found = await here.get<typeof sleep>("surfaces/sleep")
+      expect(await caught(() => found.sync(1))).toMatchObject(expected)
+    }
+    expect(await running).toBe(3_000)
   })
 })

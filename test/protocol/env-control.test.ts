@@ -19,6 +19,7 @@ const BOOTSTRAP = {
   subjects: { calls: "c", control: "k", replies: "r", nested: "n", answers: "a" },
   broker: { url: "nats://127.0.0.1:1", user: "u", password: "p" },
   threadsMax: 4,
+  loopBlockMs: 100,
   logFile: "/logs/env.log",
 }
 const HELLO = { protocol: PROTOCOL_VERSION, incarnation: "i1", pid: 42, connections: 1 }

@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test"
 import { readEnvSpec, sameEnvSpec, sameProcess, shownEnvSpec } from "../../protocol/env-spec.ts"
 import { withoutSecrets } from "../../protocol/env-vars.ts"
 import {
+  CALL_TIMEOUT_MS_DEFAULT,
   ENV_CONCURRENCY_DEFAULT,
   ENV_QUEUE_DEFAULT,
   ENV_THREADS_MAX_DEFAULT,
+  LOOP_BLOCK_MS_DEFAULT,
 } from "../../protocol/limits.ts"
 import { refusal } from "../support/sent.ts"
 
@@ -16,6 +18,8 @@ const DEFAULTS = {
   vars: {},
   bunArgs: [],
   setup: [],
+  timeoutMs: CALL_TIMEOUT_MS_DEFAULT,
+  loopBlockMs: LOOP_BLOCK_MS_DEFAULT,
 }
 
 describe("readEnvSpec()", () => {

@@ -4,6 +4,7 @@ import type { Place } from "../../protocol/function-spec.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import type { Dispatcher } from "../../server/calls/dispatcher.ts"
 import { Lane } from "../../server/calls/lane.ts"
+import type { Report } from "../../server/calls/report.ts"
 import { type EnvLink, type EnvRoute, FunctionRoute } from "../../server/calls/route.ts"
 import { batchOf, framesIn, type SeenFrame, standingOn } from "./frames.ts"
 
@@ -13,6 +14,10 @@ export class FakeLink implements EnvLink {
   readonly outbox: Outbox
   isReachable = true
   awaited = 0
+  /** How often it was told that a call is not wanted any more. */
+  abandonedCalls = 0
+  /** What it has reported, in order. */
+  readonly reports: Report[] = []
   /** Everything that was sent to it, in order. */
   readonly #received: SeenFrame[] = []
 
@@ -22,6 +27,14 @@ export class FakeLink implements EnvLink {
       messageBytesMax: 1 << 20,
       flushAfter: "turn",
     })
+  }
+
+  abandoned(): void {
+    this.abandonedCalls++
+  }
+
+  reported(report: Report): void {
+    this.reports.push(report)
   }
 
   get calls(): SeenFrame[] {
@@ -46,7 +59,8 @@ export class FakeEnv implements EnvRoute {
   readonly lanes: EnvRoute["lanes"]
   readonly functions = new Map<string, FunctionRoute>()
   readonly instances: EnvRoute["instances"] = new Map()
-  queueMax = 1_000
+  readonly flight = { bytes: 0 }
+  spec = { queue: 1_000, timeoutMs: 300_000 }
   link: FakeLink | undefined = new FakeLink()
   refusal: BunhouseError | undefined
   /** Functions that were asked to be loaded, in order. */
@@ -56,8 +70,8 @@ export class FakeEnv implements EnvRoute {
 
   constructor({ concurrency = 1, threads = 1 } = {}) {
     this.lanes = {
-      loop: new Lane(concurrency, this.backlog),
-      thread: new Lane(threads, this.backlog),
+      loop: new Lane(concurrency, this.backlog, this.flight),
+      thread: new Lane(threads, this.backlog, this.flight),
     }
   }
 

@@ -64,6 +64,10 @@ export class FakeLife implements EnvLife {
     this.memoryMiB = memoryMiB
   }
 
+  abandoned(): void {}
+
+  reported(): void {}
+
   async stop(): Promise<void> {
     this.wasStopped = true
     if (this.endsBy !== undefined) this.exit(this.endsBy)
@@ -80,9 +84,9 @@ export class FakeLife implements EnvLife {
     this.#ready.resolve()
   }
 
-  exit(how: string): void {
+  exit(how: string, isForced = false): void {
     this.#ready.reject(new Error(how))
-    this.#exited.resolve({ how })
+    this.#exited.resolve({ how, isForced })
   }
 }
 

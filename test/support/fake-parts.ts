@@ -21,6 +21,7 @@ export function partsOf(
     },
     refused: (env, error) => dispatcher.envRefused(env, error),
     resume: (env) => dispatcher.resume(env),
+    replace: () => Promise.resolve(),
     log: () => {},
     ...own,
   }

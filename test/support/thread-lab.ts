@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs"
+import { ForcedEnds } from "../../envs/threads/forced-ends.ts"
 import { ThreadPool } from "../../envs/threads/pool.ts"
 import { encodeArgs } from "../../protocol/codec/index.ts"
 import { FrameType } from "../../protocol/frame.ts"
@@ -17,7 +18,8 @@ export class ThreadLab implements AsyncDisposable {
 
   constructor({ threadsMax = 2, idleMs = 50 } = {}) {
     const facts = { env: "lab", bootId: "boot" }
-    this.pool = new ThreadPool({ facts, sink: this.#sink, threadsMax, idleMs })
+    const forced = new ForcedEnds(this.#sink)
+    this.pool = new ThreadPool({ facts, forced, sink: this.#sink, threadsMax, idleMs })
   }
 
   /** Loads the function whose body is `code`, with arguments `a` and `b`. Returns its number. */

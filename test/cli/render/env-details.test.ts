@@ -15,6 +15,7 @@ const env: EnvStatus = {
   queued: 0,
   instances: 0,
   functions: [],
+  loopBlocks: [],
 }
 
 test("renderEnvDetails() of an env that nobody described shows its limits", () => {

@@ -16,6 +16,8 @@ const env: EnvStatus = {
     vars: {},
     bunArgs: [],
     setup: [],
+    timeoutMs: 300_000,
+    loopBlockMs: 100,
   },
   retiring: 0,
   pid: 12,
@@ -24,6 +26,7 @@ const env: EnvStatus = {
   instances: 2,
   queued: 4,
   functions: [],
+  loopBlocks: [],
 }
 
 const status: DaemonStatus = {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
+import { ForcedEnds } from "../../../envs/threads/forced-ends.ts"
 import { InstanceThread } from "../../../envs/instances/instance-thread.ts"
 import { encodeArgs } from "../../../protocol/codec/index.ts"
 import { FrameType } from "../../../protocol/frame.ts"
@@ -35,7 +36,13 @@ async function start(code: string, timeoutMs = 5_000): Promise<InstanceThread> {
   writeFileSync(path, code)
   const source = { name: "Tally/1", path, as: "instance", export: "default" } as const
   const facts = { env: "lab", bootId: "boot" }
-  const started = new InstanceThread({ facts, sink, index: 7, source })
+  const started = new InstanceThread({
+    facts,
+    forced: new ForcedEnds(sink),
+    sink,
+    index: 7,
+    source,
+  })
   await started.load(timeoutMs)
   return started
 }

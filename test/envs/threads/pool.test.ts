@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
+import { ForcedEnds } from "../../../envs/threads/forced-ends.ts"
 import { ThreadPool } from "../../../envs/threads/pool.ts"
 import { encodeArgs } from "../../../protocol/codec/index.ts"
 import { FrameType } from "../../../protocol/frame.ts"
@@ -19,7 +20,8 @@ let files = 0
 
 function makePool({ threadsMax = 2, idleMs = 50 } = {}): void {
   sink = new FakeSink()
-  pool = new ThreadPool({ facts: { env: "lab", bootId: "boot" }, sink, threadsMax, idleMs })
+  const forced = new ForcedEnds(sink)
+  pool = new ThreadPool({ facts: { env: "lab", bootId: "boot" }, forced, sink, threadsMax, idleMs })
 }
 
 beforeEach(() => makePool())

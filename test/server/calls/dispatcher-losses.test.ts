@@ -149,7 +149,7 @@ describe("an env", () => {
   })
 
   test("that has enough waiting refuses more, counted over all its functions, and says when to come back", () => {
-    lab.env.queueMax = 2
+    lab.env.spec.queue = 2
     const cold = lab.env.add("cold")
     for (const id of [1, 2, 3]) lab.submit(id)
     lab.submit(4, { to: cold })
@@ -158,7 +158,7 @@ describe("an env", () => {
   })
 
   test("with a free place takes a call even when nothing may wait", () => {
-    lab.env.queueMax = 0
+    lab.env.spec.queue = 0
     lab.submit(1)
     lab.submit(2)
     expect(lab.refused(3)).toMatchObject({ code: "OVERLOADED" })
@@ -177,7 +177,7 @@ describe("a daemon that stops", () => {
     const [abandoned, first, second] = [lab.submit(0), lab.submit(1), lab.submit(2)]
     lab.dispatcher.cancel(abandoned ?? lab.submit(9))
     let isDrained = false
-    void lab.dispatcher.drained().then(() => (isDrained = true))
+    void lab.dispatcher.drained.then(() => (isDrained = true))
     lab.dispatcher.refuseAll(new BunhouseError("UNAVAILABLE", "stopping"))
     expect(lab.refused(3)).toMatchObject({ code: "UNAVAILABLE", ran: "no" })
     lab.env.reply(lab.dispatcher, first?.id ?? 0)
@@ -191,6 +191,6 @@ describe("a daemon that stops", () => {
 
   test("is drained at once when nothing is in flight", async () => {
     lab.dispatcher.refuseAll(new BunhouseError("UNAVAILABLE", "stopping"))
-    await lab.dispatcher.drained()
+    await lab.dispatcher.drained
   })
 })

@@ -32,7 +32,7 @@ class History {
   constructor(seed: number) {
     this.#random = randomFrom(seed)
     for (const env of this.envs) {
-      env.queueMax = 12
+      env.spec.queue = 12
       env.add("loop")
       env.add("thread", { run: "thread" })
       if (env.link !== undefined) this.links.push(env.link)

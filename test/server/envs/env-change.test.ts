@@ -52,6 +52,7 @@ beforeEach(() => {
     instancesLost: () => void told.push("instances lost"),
     refused: (_env, error) => void told.push(`refused: ${error.code}`),
     resume: () => {},
+    replace: () => Promise.resolve(),
     log: () => {},
   })
 })
@@ -99,7 +100,7 @@ describe("env.change()", () => {
     )
     expect(env.lanes.loop.limit).toBe(5)
     expect(env.lanes.thread.limit).toBe(1)
-    expect(env.queueMax).toBe(3)
+    expect(env.spec.queue).toBe(3)
     expect(current.memoryMiB).toBe(99)
     expect([lives.length, committed, env.link]).toEqual([1, 1, current])
   })

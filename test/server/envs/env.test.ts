@@ -48,6 +48,7 @@ beforeEach(() => {
     instancesLost: () => void told.push("instances lost"),
     refused: (_env, error) => void told.push(`refused: ${error.code}`),
     resume: () => void told.push("resume"),
+    replace: () => Promise.resolve(),
     log: () => {},
   }
   env = new Env("lab", readEnvSpec("lab", { threads: { max: 2 } }), parts)

@@ -38,6 +38,7 @@ function start(cwd = folder.path): EnvProcess {
     bootId: "boot",
     space: "space",
     threadsMax: 3,
+    loopBlockMs: 100,
     connection: broker,
     broker: { url: "nats://127.0.0.1:1" },
     folder: cwd,
@@ -49,6 +50,9 @@ function start(cwd = folder.path): EnvProcess {
     onReplies: (_link, { id }) => void told.push(`reply ${id}`),
     onCutOff: () => void told.push(`cut off, reachable: ${life.isReachable}`),
     onReachable: () => void told.push(`reachable: ${life.isReachable}`),
+    reportOf: (_link, { kind, amount }) => ({ kind, amount, call: undefined, others: [] }),
+    onReport: (_process, { kind, amount }, isOver) =>
+      void told.push(`report ${kind}: ${amount}, over: ${isOver}`),
     onUnsent: (batch, error) => {
       unsent.push({ ids: framesIn(batch).map(({ id }) => id), error })
     },
@@ -142,7 +146,7 @@ describe("EnvProcess", () => {
     sayHello(1)
     life.kill()
     expect(life.isReachable).toBe(false)
-    expect(await life.exited).toEqual({ how: "SIGKILL" })
+    expect(await life.exited).toEqual({ how: "SIGKILL", isForced: false })
     expect(isRunning(life.pid)).toBe(false)
     sayHello(1)
     broker.lose()

@@ -47,7 +47,7 @@ describe("singleCall()", () => {
   })
 
   test("that is refused resolves with the refusal", async () => {
-    lab.env.queueMax = 0
+    lab.env.spec.queue = 0
     lab.env.lanes.loop.limit = 0
     const outcome = await call(new AbortController().signal)
     expect(JSON.parse(textOf(outcome))).toMatchObject({ code: "OVERLOADED", ran: "no" })

@@ -1,9 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import {
-  CALL_TIMEOUT_MS_DEFAULT,
-  CALL_TIMEOUT_MS_MAX,
-  DEPLOY_TIMEOUT_MS_DEFAULT,
-} from "../../../protocol/limits.ts"
+import { CALL_TIMEOUT_MS_MAX, DEPLOY_TIMEOUT_MS_DEFAULT } from "../../../protocol/limits.ts"
 import { callTimeoutOf, loadTimeoutOf } from "../../../server/http/timeout.ts"
 import { refusal } from "../../support/sent.ts"
 
@@ -13,11 +9,11 @@ function withHeader(value?: string): Request {
 }
 
 describe("callTimeoutOf()", () => {
-  test("is the default without the header, and what the header says with it", () => {
-    expect(callTimeoutOf(withHeader())).toBe(CALL_TIMEOUT_MS_DEFAULT)
-    expect(callTimeoutOf(withHeader("250"))).toBe(250)
-    expect(callTimeoutOf(withHeader("0"))).toBe(0)
-    expect(callTimeoutOf(withHeader(String(CALL_TIMEOUT_MS_MAX)))).toBe(CALL_TIMEOUT_MS_MAX)
+  test("is that of the env without the header, and what the header says with it", () => {
+    expect(callTimeoutOf(withHeader(), 1_234)).toBe(1_234)
+    expect(callTimeoutOf(withHeader("250"), 1_234)).toBe(250)
+    expect(callTimeoutOf(withHeader("0"), 1_234)).toBe(0)
+    expect(callTimeoutOf(withHeader(String(CALL_TIMEOUT_MS_MAX)), 1)).toBe(CALL_TIMEOUT_MS_MAX)
   })
 
   test.each([
@@ -31,7 +27,7 @@ describe("callTimeoutOf()", () => {
     ["9".repeat(400)],
     ["4294967296"],
   ])("refuses %p, and does not take it for no deadline", (value) => {
-    refusal("INVALID_ARGUMENT", () => callTimeoutOf(withHeader(value)))
+    refusal("INVALID_ARGUMENT", () => callTimeoutOf(withHeader(value), 0))
   })
 })
 

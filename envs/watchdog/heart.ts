@@ -1,0 +1,44 @@
+/**
+ * What an event loop and its watchdog thread share: a few words of memory. The loop writes while it has calls, which costs
+ * it some stores for each; the watchdog reads.
+ *
+ * Invariants:
+ * Z1. BEAT is 0 while the loop has no calls: the watchdog sleeps then.
+ * Z2. Only the watchdog raises LATE, and only the loop takes it back.
+ */
+export const Word = {
+  /** When the loop was last seen to turn, as `ticks` tells. */
+  beat: 0,
+  /** Id of the call whose function runs without having given way yet; NO_CALL for none. */
+  running: 1,
+  /** Calls on the loop, and their ids by exclusive or: the id of the one, where there is one. */
+  calls: 2,
+  ids: 3,
+  /** 1 from when the watchdog has seen the loop blocked until the loop has told of it. */
+  late: 4,
+} as const
+
+export const NO_CALL = -1
+const WORDS = 5
+
+export function heartMemory(): SharedArrayBuffer {
+  return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT)
+}
+
+/** Milliseconds on a clock that all threads share; wraps around, is never 0, and is for differences. */
+export function ticks(): number {
+  return Date.now() | 1 | 0
+}
+
+/** The call that blocks a loop which is blocked, where that is certain. */
+export function blockingCall(words: Int32Array): number {
+  const running = Atomics.load(words, Word.running)
+  if (running !== NO_CALL) return running
+  return Atomics.load(words, Word.calls) === 1 ? Atomics.load(words, Word.ids) : NO_CALL
+}
+
+/** First message to the watchdog. */
+export interface WatchdogStart {
+  readonly memory: SharedArrayBuffer
+  readonly loopBlockMs: number
+}

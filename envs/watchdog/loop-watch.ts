@@ -1,0 +1,109 @@
+import { CONNECTION_ID, FrameType, ReportKind } from "../../protocol/frame.ts"
+import { programPath } from "../../protocol/root.ts"
+import type { RunningCall } from "../call-context.ts"
+import type { ReplySink } from "../run-call.ts"
+import { blockingCall, heartMemory, NO_CALL, ticks, type WatchdogStart, Word } from "./heart.ts"
+
+/**
+ * Notices that a call has blocked the event loop, and reports which one: ahead of its reply, so that its caller can be
+ * told. The watchdog thread sees it from outside, and tells the daemon when it lasts.
+ *
+ * Who it was: the call whose function was running when the loop stopped, where it had not given way yet (`await`) or was
+ * the only one. Otherwise the call that ends next has probably done it; where none ends, nobody is named.
+ *
+ * Invariants:
+ * Z3. A call costs some stores to memory and no clock. There is a timer only while there are calls, and some time after.
+ * Z4. The thread starts with the first call, and ends with the process.
+ */
+export class LoopWatch {
+  readonly #words = new Int32Array(heartMemory())
+  readonly #loopBlockMs: number
+  readonly #sink: ReplySink
+  #hasThread = false
+  #timer: Timer | undefined
+  #idleBeats = 0
+  #calls = 0
+  #ids = 0
+
+  /** `loopBlockMs` is not 0. */
+  constructor(loopBlockMs: number, sink: ReplySink) {
+    this.#loopBlockMs = loopBlockMs
+    this.#sink = sink
+    this.#words[Word.running] = NO_CALL
+  }
+
+  /** A call begins: its function is about to run. */
+  begin(id: number): void {
+    const words = this.#words
+    if (words[Word.late] !== 0) this.#blocked(undefined)
+    words[Word.calls] = ++this.#calls
+    words[Word.ids] = this.#ids ^= id
+    words[Word.running] = id
+    if (this.#timer === undefined) this.#start()
+  }
+
+  /** The function of `call` has given way, or is done. */
+  gaveWay(call: RunningCall): void {
+    const words = this.#words
+    if (words[Word.late] !== 0) this.#blocked(call)
+    words[Word.running] = NO_CALL
+  }
+
+  /** The call is done; its reply comes after this. */
+  ended(call: RunningCall): void {
+    const words = this.#words
+    if (words[Word.late] !== 0) this.#blocked(call)
+    words[Word.calls] = --this.#calls
+    words[Word.ids] = this.#ids ^= call.id
+  }
+
+  #start(): void {
+    const words = this.#words
+    this.#idleBeats = 0
+    Atomics.store(words, Word.beat, ticks())
+    Atomics.notify(words, Word.beat)
+    this.#timer = setInterval(this.#beat, Math.max(1, Math.floor(this.#loopBlockMs / 4)))
+    this.#timer.unref()
+    if (!this.#hasThread) this.#startThread()
+  }
+
+  #startThread(): void {
+    this.#hasThread = true
+    const worker = new Worker(ENTRY, { ref: false, smol: true })
+    // Nothing is watched then, which no call may suffer from.
+    worker.addEventListener("error", (event) => event.preventDefault())
+    const start: WatchdogStart = { memory: this.#words.buffer, loopBlockMs: this.#loopBlockMs }
+    worker.postMessage(start)
+  }
+
+  readonly #beat = (): void => {
+    const words = this.#words
+    if (words[Word.late] !== 0) this.#blocked(undefined)
+    Atomics.store(words, Word.beat, ticks())
+    if (this.#calls !== 0) this.#idleBeats = 0
+    else if (++this.#idleBeats > IDLE_BEATS_MAX) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      Atomics.store(words, Word.beat, 0) // Z1
+    }
+  }
+
+  /** The loop was blocked until now; `next` is the first call that has been heard of since. */
+  #blocked(next: RunningCall | undefined): void {
+    const words = this.#words
+    const time = ticks()
+    const ms = (time - Atomics.load(words, Word.beat)) | 0
+    const certain = blockingCall(words)
+    Atomics.store(words, Word.beat, time)
+    Atomics.store(words, Word.late, 0)
+    // The watchdog may have seen it just before the loop said that it turns.
+    if (ms < this.#loopBlockMs) return
+    const id = certain === NO_CALL ? (next?.id ?? CONNECTION_ID) : certain >>> 0
+    const kind = certain === NO_CALL ? ReportKind.loopProbablyBlocked : ReportKind.loopBlocked
+    this.#sink.open(0).write(FrameType.report, 0, id, kind, ms, 0)
+  }
+}
+
+const ENTRY = programPath("envs/watchdog/thread.ts")
+/** So long the timer goes on without calls: starting and ending it for each costs more. */
+const IDLE_BEATS_MAX = 40

@@ -1,0 +1,43 @@
+import { writeSync } from "node:fs"
+import { WATCH_FD } from "../../protocol/env-control.ts"
+import { LOOP_BLOCKED_TELL_MS } from "../../protocol/limits.ts"
+import { blockingCall, NO_CALL, ticks, type WatchdogStart, Word } from "./heart.ts"
+
+/**
+ * The watchdog of an event loop: sleeps while the loop has no calls, and looks at it every now and then while it has some.
+ * What it sees while the loop is blocked it tells the daemon through a pipe, because all other ways lead through the loop.
+ */
+declare const self: Worker
+
+self.addEventListener("message", ({ data }: MessageEvent<WatchdogStart>) => watch(data))
+
+function watch({ memory, loopBlockMs }: WatchdogStart): never {
+  const words = new Int32Array(memory)
+  const restMs = Math.max(1, Math.floor(loopBlockMs / 4))
+  const own = new Int32Array(new SharedArrayBuffer(4))
+  let told = 0
+  let seen = 0
+  for (;;) {
+    Atomics.wait(words, Word.beat, 0) // Z1
+    Atomics.wait(own, 0, 0, restMs)
+    const beat = Atomics.load(words, Word.beat)
+    if (beat !== seen) told = 0
+    seen = beat
+    const silentMs = beat === 0 ? 0 : (ticks() - beat) | 0
+    if (silentMs < loopBlockMs) continue
+    Atomics.store(words, Word.late, 1) // Z2
+    // Once when it is noticed, and once when it lasts.
+    const isDue = told === 0 || (told === 1 && silentMs >= LOOP_BLOCKED_TELL_MS)
+    if (!isDue) continue
+    told = silentMs >= LOOP_BLOCKED_TELL_MS ? 2 : 1
+    tell(blockingCall(words), silentMs)
+  }
+}
+
+function tell(id: number, ms: number): void {
+  try {
+    writeSync(WATCH_FD, `${JSON.stringify({ ...(id !== NO_CALL && { id: id >>> 0 }), ms })}\n`)
+  } catch {
+    // A pipe that is full or gone: the daemon finds out by asking.
+  }
+}

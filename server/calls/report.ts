@@ -1,0 +1,44 @@
+import type { FrameReader } from "../../protocol/frame.ts"
+import type { SlotTable } from "../../protocol/slots.ts"
+import type { Call } from "./call.ts"
+import type { EnvLink } from "./route.ts"
+
+/** What an env process has noticed about itself, in the daemon's words. */
+export interface Report {
+  /** One of `ReportKind`. */
+  readonly kind: number
+  /** Milliseconds, or how many. */
+  readonly amount: number
+  /** The call that it is about, where it is known and has not been answered. */
+  readonly call: Call | undefined
+  /** The other calls on the loop of the process. */
+  readonly others: readonly Call[]
+}
+
+/** What an env process says of itself, or its watchdog; `id` is the daemon's id of a call. */
+export interface About {
+  readonly kind: number
+  readonly id: number
+  readonly amount: number
+}
+
+/** Of the report frame that `frame` stands on. */
+export function reportIn({ target: kind, id, timeoutMs: amount }: FrameReader): About {
+  return { kind, id, amount }
+}
+
+/** `id` is a peer's word: what is about no call that was sent to `link` is about none. */
+export function reportOf(
+  table: SlotTable<Call>,
+  link: EnvLink,
+  { kind, id, amount }: About,
+): Report {
+  const found = table.get(id)
+  const call = found?.link === link ? found : undefined
+  const others: Call[] = []
+  for (const other of table) {
+    const isOnLoop = other.link === link && other.route.info.run === "loop"
+    if (isOnLoop && other !== call) others.push(other)
+  }
+  return { kind, amount, call, others }
+}

@@ -1,0 +1,65 @@
+import { FrameReader, FrameType, FrameWriter, ReportKind } from "../../protocol/frame.ts"
+import { LOOP_BLOCKS_SHOWN } from "../../protocol/limits.ts"
+import { encodeLines } from "../../protocol/log-lines.ts"
+import type { LoopBlock } from "../../protocol/status.ts"
+import type { Call } from "../calls/call.ts"
+import type { Report } from "../calls/report.ts"
+import type { EnvParts } from "./parts.ts"
+
+/** Calls that have blocked the event loop of an env: the last few, told in the daemon's log and to their callers. */
+export class LoopBlocks {
+  readonly #log: EnvParts["log"]
+  #last: LoopBlock[] = []
+
+  constructor(log: EnvParts["log"]) {
+    this.#log = log
+  }
+
+  /** The last ones, the latest first. */
+  get last(): readonly LoopBlock[] {
+    return this.#last
+  }
+
+  /** `isOver` unless the loop is blocked still. */
+  add(env: string, { kind, amount: ms, call, others }: Report, isOver: boolean): void {
+    const isCertain = kind === ReportKind.loopBlocked && call !== undefined
+    const candidates = call === undefined ? others : [call]
+    const functions = [...new Set(candidates.map(({ route }) => route.info.name))].toSorted()
+    const delayed = call === undefined ? Math.max(0, others.length - 1) : others.length
+    const block: LoopBlock = {
+      at: new Date().toISOString(),
+      ms,
+      functions: functions.slice(0, FUNCTIONS_SHOWN),
+      isCertain,
+      isOver,
+      delayed,
+    }
+    // What was told while it lasted is told anew.
+    const earlier = this.#last[0]?.isOver === false ? this.#last.slice(1) : this.#last
+    this.#last = [block, ...earlier].slice(0, LOOP_BLOCKS_SHOWN)
+    this.#log("loop blocked", { env, ...block })
+    if (call !== undefined) warn(call, `bunhouse: ${sentence(env, block)}`)
+  }
+}
+
+function sentence(env: string, { ms, functions, isCertain, isOver, delayed }: LoopBlock): string {
+  const who = `${isCertain ? "" : "probably "}${env}/${functions.join(", ")}`
+  const what = isOver
+    ? `${who} blocked the event loop of its env for ${ms} ms`
+    : `${who} has been blocking the event loop of its env for ${ms} ms`
+  const others = delayed === 1 ? "1 other call" : `${delayed} other calls`
+  return `${what}, and ${others} waited: make it a sync function, which runs on a thread`
+}
+
+/** To the caller's `onLog`, as a line of the call. */
+function warn(call: Call, text: string): void {
+  const writer = new FrameWriter()
+  const payload = encodeLines([{ stream: "stderr", timeMs: Date.now(), text }])
+  writer.write(FrameType.log, 0, call.callerId, 1, 0, call.serial, payload)
+  const frame = new FrameReader()
+  frame.open(writer.take())
+  frame.next()
+  call.caller?.log(call.callerId, frame, call)
+}
+
+const FUNCTIONS_SHOWN = 3
