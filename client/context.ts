@@ -60,14 +60,25 @@ export type RunsIn = "caller" | "env loop" | "env thread"
  * Set once by an env process for its own copy of the library. `transport` is its way to the daemon; without one, it
  * connects like anybody.
  */
-export function runInside(
-  place: RunsIn,
-  current: () => SurroundingCall | undefined,
-  transport?: OpenTransport,
-): void {
-  runsIn = place
-  currentCall = current
-  ownTransport = transport
+export function runInside(inside: Inside): void {
+  runsIn = inside.place
+  currentCall = inside.current
+  ownTransport = inside.transport
+  ownToken = inside.token
+}
+
+/** What an env process tells its own copy of the library. */
+interface Inside {
+  readonly place: RunsIn
+  readonly current: () => SurroundingCall | undefined
+  readonly transport?: OpenTransport
+  /** The daemon's token, where it stands in no file. */
+  readonly token?: string | undefined
+}
+
+/** The token of the daemon that runs this env, where it stands in no file. */
+export function tokenInside(): string | undefined {
+  return ownToken
 }
 
 export function whereAmI(): RunsIn {
@@ -98,4 +109,5 @@ export function ownDaemon(): Daemon {
 let runsIn: RunsIn = "caller"
 let currentCall: () => SurroundingCall | undefined = () => undefined
 let ownTransport: OpenTransport | undefined
+let ownToken: string | undefined
 let here: Daemon | undefined

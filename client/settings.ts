@@ -10,6 +10,7 @@ import {
   homeRoot,
 } from "../protocol/home.ts"
 import type { LogLine } from "./logs.ts"
+import { tokenInside } from "./context.ts"
 
 /** How to reach one daemon. */
 export interface ConnectOptions {
@@ -43,7 +44,10 @@ export interface Address {
 export function resolveAddress(options: ConnectOptions, environment: Environment): Address {
   const home = homePaths(homeRoot(environment))
   const url = options.url ?? text(environment, "BUNHOUSE_URL") ?? runningUrl(home)
-  const token = options.token ?? text(environment, "BUNHOUSE_TOKEN") ?? tokenIn(home.token, url)
+  const given = options.token ?? text(environment, "BUNHOUSE_TOKEN")
+  // Inside of an env the daemon's own token is for the daemon's own address.
+  const inside = options.url === undefined ? tokenInside() : undefined
+  const token = given ?? inside ?? tokenIn(home.token, url)
   return { url: checkUrl(url), token }
 }
 

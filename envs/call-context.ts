@@ -129,6 +129,8 @@ export type ReportProgress = (id: number, payload: Uint8Array) => void
 export interface CallFacts {
   readonly env: string
   readonly bootId: string
+  /** The daemon's, where the library cannot find it in the state folder. */
+  readonly token?: string | undefined
 }
 
 const NOTHING: CallExtra = {}

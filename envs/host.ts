@@ -60,7 +60,8 @@ export class Host {
       messageBytesMax: connection.maxMessageBytes,
       flushAfter: "microtasks",
     })
-    const facts = { env: bootstrap.env, bootId: bootstrap.bootId }
+    const { env, bootId, token } = bootstrap
+    const facts = { env, bootId, token }
     const { loopBlockMs } = bootstrap
     const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
     this.loop = new Loop(facts, this.#outbox, watch)

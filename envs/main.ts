@@ -35,7 +35,12 @@ async function main(): Promise<void> {
   const host = new Host(bootstrap, connection)
   captureOutput(host.output.take)
   setInterval(() => rotateLog(STDERR, bootstrap.logFile), LOG_LOOK_MS).unref()
-  runInside("env loop", () => host.loop.current(), host.transport.open)
+  runInside({
+    place: "env loop",
+    current: () => host.loop.current(),
+    transport: host.transport.open,
+    token: bootstrap.token,
+  })
   provideLibrary()
   await host.start()
 }

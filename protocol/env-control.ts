@@ -34,6 +34,8 @@ export interface EnvBootstrap {
   readonly loopBlockMs: number
   /** Where its stderr leads to. */
   readonly logFile: string
+  /** The daemon's token, where the user gave one: then it stands in no file. */
+  readonly token?: string
 }
 
 /**
@@ -103,6 +105,7 @@ export type ControlReply =
 
 export function readEnvBootstrap(input: unknown): EnvBootstrap {
   const fields = new Fields("the first line for an env process", input)
+  const token = fields.optionalText("token")
   const bootstrap: EnvBootstrap = {
     protocol: fields.integer("protocol", PROTOCOL_VERSION, PROTOCOL_VERSION),
     env: fields.text("env"),
@@ -129,6 +132,7 @@ export function readEnvBootstrap(input: unknown): EnvBootstrap {
     threadsMax: fields.integer("threadsMax", 1, 1_024, 1),
     loopBlockMs: fields.integer("loopBlockMs", 0, LOOP_BLOCK_MS_MAX, LOOP_BLOCK_MS_DEFAULT),
     logFile: fields.text("logFile"),
+    ...(token !== undefined && { token }),
   }
   fields.done()
   return bootstrap

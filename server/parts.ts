@@ -87,7 +87,7 @@ export function tieParts(options: PartsOptions): Parts {
 }
 
 function partsOfEnvs(
-  { bootId, space, home, broker, log }: PartsOptions,
+  { bootId, space, home, settings, broker, log }: PartsOptions,
   tied: {
     readonly dispatcher: Dispatcher
     readonly loader: Loader
@@ -132,6 +132,7 @@ function partsOfEnvs(
         bunArgs: spec.bunArgs,
         connection,
         broker: broker.envAccess,
+        token: settings.token,
         logFile: envLog(home, env.name),
         variables: variables.ofProcess(spec.vars),
         onReplies: (link, frame) => dispatcher.replies(link, frame),

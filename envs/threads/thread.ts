@@ -65,7 +65,7 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   facts = data.facts
   channel = new Channel(data.end, work)
   streams = new ThreadStreams(data.streams)
-  runInside("env thread", () => current)
+  runInside({ place: "env thread", current: () => current, token: facts.token })
   provideLibrary()
   captureOutput(output.take)
   outliveLateErrors()

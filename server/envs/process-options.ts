@@ -28,6 +28,8 @@ export interface EnvProcessOptions {
   readonly bunArgs: readonly string[]
   /** Its output is appended here. */
   readonly logFile: string
+  /** The daemon's token, for the library inside, where the user gave one: then it stands in no file. */
+  readonly token: string | undefined
   /** Environment of the process, complete. */
   readonly variables: Readonly<Record<string, string>>
   /** `frame` stands on the first frame. */

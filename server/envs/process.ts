@@ -114,6 +114,7 @@ export class EnvProcess implements EnvLife {
       threadsMax: options.threadsMax,
       loopBlockMs: options.loopBlockMs,
       logFile: options.logFile,
+      ...(options.token !== undefined && { token: options.token }),
     }
     void this.#child.stdin.write(`${JSON.stringify(bootstrap)}\n`)
     void this.#child.stdin.flush()

@@ -3,7 +3,7 @@ import { context, runInside, type SurroundingCall, whereAmI } from "../../client
 import { Daemon } from "../../client/daemon.ts"
 import { refusal } from "../support/sent.ts"
 
-afterEach(() => runInside("caller", () => undefined))
+afterEach(() => runInside({ place: "caller", current: () => undefined }))
 
 describe("context()", () => {
   test("outside of a remote function says what it is for", () => {
@@ -29,7 +29,7 @@ describe("context()", () => {
       progress: () => {},
     }
     let running: SurroundingCall | undefined = current
-    runInside("env thread", () => running)
+    runInside({ place: "env thread", current: () => running })
     expect(whereAmI()).toBe("env thread")
     expect(context()).toBe(current)
     running = undefined

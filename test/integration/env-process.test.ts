@@ -188,3 +188,17 @@ test("lives of an env leave no descriptor open in the daemon", async () => {
   for (let n = 0; n < 6; n++) await env.restart()
   await until(() => open() <= before, "the descriptors to be closed")
 })
+
+test("the library inside of an env knows its daemon also where the token was given by a variable", async () => {
+  await using own = await startStack({
+    variables: { BUNHOUSE_TOKEN: "given-by-a-variable-0123456789" },
+  })
+  const names = async () => {
+    const { here } = await import("bunhouse")
+    return (await here.status()).envs.map(({ name }) => name)
+  }
+  const onLoop = await fn(names, { name: "onLoop" }).to(own.here.env("asks"))
+  expect(await onLoop()).toEqual(["asks"])
+  const onThread = await fn(names, { name: "onThread", run: "thread" }).to(own.here.env("asks"))
+  expect(await onThread()).toEqual(["asks"])
+})

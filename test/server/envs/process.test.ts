@@ -39,6 +39,7 @@ function start(cwd = folder.path): EnvProcess {
     space: "space",
     threadsMax: 3,
     loopBlockMs: 100,
+    token: undefined,
     connection: broker,
     broker: { url: "nats://127.0.0.1:1" },
     folder: cwd,
