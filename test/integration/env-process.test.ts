@@ -193,12 +193,15 @@ test("the library inside of an env knows its daemon also where the token was giv
   await using own = await startStack({
     variables: { BUNHOUSE_TOKEN: "given-by-a-variable-0123456789" },
   })
-  const names = async () => {
-    const { here } = await import("bunhouse")
-    return (await here.status()).envs.map(({ name }) => name)
-  }
-  const onLoop = await fn(names, { name: "onLoop" }).to(own.here.env("asks"))
+  const onLoop = await fn(namesOfEnvs, { name: "onLoop" }).to(own.here.env("asks"))
   expect(await onLoop()).toEqual(["asks"])
-  const onThread = await fn(names, { name: "onThread", run: "thread" }).to(own.here.env("asks"))
+  const onThread = await fn(namesOfEnvs, { name: "onThread", run: "thread" }).to(
+    own.here.env("asks"),
+  )
   expect(await onThread()).toEqual(["asks"])
 })
+
+async function namesOfEnvs(): Promise<string[]> {
+  const { here } = await import("bunhouse")
+  return (await here.status()).envs.map(({ name }) => name)
+}
