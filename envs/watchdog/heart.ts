@@ -16,10 +16,12 @@ export const Word = {
   ids: 3,
   /** 1 from when the watchdog has seen the loop blocked until the loop has told of it. */
   late: 4,
+  /** Counts calls as they begin and end: a loop that gets on with many is busy, and no single call blocks it. */
+  steps: 5,
 } as const
 
 export const NO_CALL = -1
-const WORDS = 5
+const WORDS = 6
 
 export function heartMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT)

@@ -24,6 +24,7 @@ export class LoopWatch {
   #idleBeats = 0
   #calls = 0
   #ids = 0
+  #steps = 0
 
   /** `loopBlockMs` is not 0. */
   constructor(loopBlockMs: number, sink: ReplySink) {
@@ -39,6 +40,7 @@ export class LoopWatch {
     words[Word.calls] = ++this.#calls
     words[Word.ids] = this.#ids ^= id
     words[Word.running] = id
+    words[Word.steps] = ++this.#steps
     if (this.#timer === undefined) this.#start()
   }
 
@@ -55,6 +57,7 @@ export class LoopWatch {
     if (words[Word.late] !== 0) this.#blocked(call)
     words[Word.calls] = --this.#calls
     words[Word.ids] = this.#ids ^= call.id
+    words[Word.steps] = ++this.#steps
   }
 
   #start(): void {

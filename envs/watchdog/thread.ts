@@ -17,13 +17,18 @@ function watch({ memory, loopBlockMs }: WatchdogStart): never {
   const own = new Int32Array(new SharedArrayBuffer(4))
   let told = 0
   let seen = 0
+  let steps = 0
+  let quietSince = 0
   for (;;) {
     Atomics.wait(words, Word.beat, 0) // Z1
     Atomics.wait(own, 0, 0, restMs)
     const beat = Atomics.load(words, Word.beat)
     if (beat !== seen) told = 0
     seen = beat
-    const silentMs = beat === 0 ? 0 : (ticks() - beat) | 0
+    const now = ticks()
+    if (Atomics.load(words, Word.steps) !== steps) quietSince = now
+    steps = Atomics.load(words, Word.steps)
+    const silentMs = beat === 0 ? 0 : Math.min((now - beat) | 0, (now - quietSince) | 0)
     if (silentMs < loopBlockMs) continue
     Atomics.store(words, Word.late, 1) // Z2
     // Once when it is noticed, and once when it lasts.

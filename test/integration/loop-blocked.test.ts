@@ -106,6 +106,15 @@ describe("no call is blamed", () => {
     expect(await blocksOf(env)).toEqual([])
   })
 
+  test("where many short calls together keep the loop busy: no single one is to blame", async () => {
+    const env = stack.here.env("burst")
+    const busy = await sendBusy(env)
+    await busy(0)
+    await Promise.all(Array.from({ length: 2_000 }, () => busy(0.3)))
+    await Promise.all(Array.from({ length: 2_000 }, () => busy(0.3, 50)))
+    expect(await blocksOf(env)).toEqual([])
+  })
+
   test("where the spec turns it off", async () => {
     const env = stack.here.env("off", { loopBlockMs: 0 })
     const busy = await sendBusy(env)
