@@ -39,9 +39,9 @@ export interface Extent {
 
 export const QUICK: Extent = {
   isQuick: true,
-  sequentialCalls: 400,
-  flightMs: 250,
-  blockingCalls: 12,
+  sequentialCalls: 300,
+  flightMs: 150,
+  blockingCalls: 8,
   grown: { envs: 10, functions: 300, connections: 300 },
 }
 

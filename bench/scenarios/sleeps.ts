@@ -3,12 +3,12 @@ import { allAtOnce } from "../load.ts"
 import type { Stage } from "./index.ts"
 
 /** Calls that wait overlap: together they take as long as one. */
-export function sleeps({ subject }: Stage): Scenario {
+export function sleeps({ subject, extent }: Stage): Scenario {
   const onLoop = "10,000 async sleeps of 1 s"
   const onThreads = "64 sync sleeps of 1 s"
   return {
     name: "sleeps",
-    roundsMax: 3,
+    roundsMax: extent.isQuick ? 1 : 3,
     figures: [
       {
         name: onLoop,

@@ -3,13 +3,13 @@ import { byTurns, oneAtATime } from "../load.ts"
 import { residentMegabytes } from "../memory.ts"
 import type { Stage } from "./index.ts"
 
-export function idleMemory({ subject }: Stage): Scenario {
+export function idleMemory({ subject, extent }: Stage): Scenario {
   const idle = "resident memory of daemon, broker and one env"
   const thread = "resident memory of a further thread"
   return {
     name: "memory",
     isOrdered: true,
-    roundsMax: 3,
+    roundsMax: extent.isQuick ? 1 : 3,
     figures: [
       { name: idle, unit: "MB", measure: () => subject.fresh(({ pid }) => memoryOf(pid)) },
       {
