@@ -82,6 +82,7 @@ export class Host {
       sink: this.#outbox,
       threadsMax: bootstrap.threadsMax,
       idleMs: THREAD_IDLE_MS,
+      kept: navigator.hardwareConcurrency,
     })
   }
 

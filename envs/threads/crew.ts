@@ -30,7 +30,7 @@ export class Crew {
   /** Busy threads that take more, each with what it had done and had to do at the last tick. */
   readonly #active = new Map<PoolThread, Mark>()
   /** Threads with nothing to do, those that became idle last at the end. */
-  readonly #idle: { readonly thread: PoolThread; readonly since: number }[] = []
+  readonly #idle: Idle[] = []
   /** Stalled threads without a task, which have not noticed that all was taken back: they do something else. */
   readonly #absent = new Set<PoolThread>()
   /** Tasks for an active thread, in order; only while none has room. */
@@ -233,11 +233,15 @@ export class Crew {
     this.#idleTimer = undefined
     const { idleMs } = this.#options
     const since = now() - idleMs
-    while (this.#idle[0] !== undefined && this.#idle[0].since <= since) {
+    while (this.#mayEnd(this.#idle[0]) && this.#idle[0].since <= since) {
       this.#idle.shift()?.thread.end()
     }
     const [first] = this.#idle
-    if (first !== undefined) this.#waitIdle(Math.max(1, first.since - since))
+    if (this.#mayEnd(first)) this.#waitIdle(Math.max(1, first.since - since))
+  }
+
+  #mayEnd(idle: Idle | undefined): idle is Idle {
+    return idle !== undefined && this.#idle.length > this.#options.kept
   }
 
   /** Where no thread starts any more (memory, the system's limits), waiting for one would have no end. */
@@ -255,6 +259,13 @@ export interface CrewOptions extends Omit<PoolThreadParts, "onProgress" | "onEnd
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number
+  /** So many are kept for good: a new thread has to compile everything anew. */
+  readonly kept: number
+}
+
+interface Idle {
+  readonly thread: PoolThread
+  readonly since: number
 }
 
 const CORES = navigator.hardwareConcurrency

@@ -125,6 +125,8 @@ export interface ThreadPoolOptions {
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number
+  /** So many are kept for good. */
+  readonly kept: number
 }
 
 function cancelled(): BunhouseError {

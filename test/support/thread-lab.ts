@@ -19,7 +19,7 @@ export class ThreadLab implements AsyncDisposable {
   constructor({ threadsMax = 2, idleMs = 50 } = {}) {
     const facts = { env: "lab", bootId: "boot" }
     const forced = new ForcedEnds(this.#sink)
-    this.pool = new ThreadPool({ facts, forced, sink: this.#sink, threadsMax, idleMs })
+    this.pool = new ThreadPool({ facts, forced, sink: this.#sink, threadsMax, idleMs, kept: 0 })
   }
 
   /** Loads the function whose body is `code`, with arguments `a` and `b`. Returns its number. */

@@ -18,10 +18,17 @@ let pool: ThreadPool
 let ids = 0
 let files = 0
 
-function makePool({ threadsMax = 2, idleMs = 50 } = {}): void {
+function makePool({ threadsMax = 2, idleMs = 50, kept = 0 } = {}): void {
   sink = new FakeSink()
   const forced = new ForcedEnds(sink)
-  pool = new ThreadPool({ facts: { env: "lab", bootId: "boot" }, forced, sink, threadsMax, idleMs })
+  pool = new ThreadPool({
+    facts: { env: "lab", bootId: "boot" },
+    forced,
+    sink,
+    threadsMax,
+    idleMs,
+    kept,
+  })
 }
 
 beforeEach(() => makePool())
@@ -191,6 +198,16 @@ describe("ThreadPool", () => {
     await call(add, 1, 2)
     await until(() => pool.size === 0, "the idle thread to end")
     expect((await call(add, 3, 4)).value).toBe(7)
+  })
+
+  test("keeps as many as it is told, however long they have nothing to do", async () => {
+    makePool({ threadsMax: 4, idleMs: 10, kept: 1 })
+    const nap = await load("Bun.sleepSync(a); return a")
+    await Promise.all([1, 2, 3, 4].map(() => call(nap, 100)))
+    expect(pool.size).toBeGreaterThan(1)
+    await until(() => pool.size === 1, "the others to end")
+    await Bun.sleep(50)
+    expect(pool.size).toBe(1)
   })
 
   test("does not count the time of a call as idle", async () => {
