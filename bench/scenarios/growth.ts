@@ -17,7 +17,7 @@ export function growth({ subject, extent }: Stage): Scenario {
   ]
   return {
     name: "growth",
-    roundsMax: extent.isQuick ? 2 : 3,
+    roundsMax: extent.isQuick ? 1 : 3,
     figures: [
       rate(SMALL, () => inFlight(subject.call, 256, flightMs)),
       ...cases.map(([name, grow]): Figure => {

@@ -40,7 +40,7 @@ export interface Extent {
 export const QUICK: Extent = {
   isQuick: true,
   sequentialCalls: 300,
-  flightMs: 150,
+  flightMs: 250,
   blockingCalls: 8,
   grown: { envs: 10, functions: 300, connections: 300 },
 }
