@@ -3,6 +3,7 @@ import { cpus, loadavg } from "node:os"
 import { join } from "node:path"
 import { Command } from "commander"
 import { findNatsServer } from "../broker/find.ts"
+import { setQuiet } from "../client/notices.ts"
 import { homePaths, homeRoot } from "../protocol/home.ts"
 import { sourcePath } from "../protocol/root.ts"
 import { PACKAGE_VERSION } from "../protocol/version.ts"
@@ -43,7 +44,7 @@ const options = new Command("bench")
     report: string
   }>()
 
-process.env["BUNHOUSE_QUIET"] = "1"
+setQuiet(true)
 const { full, quick, only } = options
 const rounds = Number(options.rounds ?? (quick ? 3 : 5))
 const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline)
