@@ -69,14 +69,23 @@ function plotsOf({ taken }: Run): Record<string, string> {
   }
 }
 
-/** Of everything that was measured one at a time. */
+/** Of as many ways to make a call as there are colours. */
 function cdfs(taken: ReadonlyMap<string, Taken>): Series[] {
-  return [...taken.values()].flatMap(({ figure, latencies }) =>
-    latencies !== undefined && figure.name.endsWith("p50") && !figure.name.startsWith("open loop")
-      ? [{ name: figure.name.replace(", p50", ""), points: cdf(latencies) }]
-      : [],
-  )
+  return CDFS.flatMap((name) => {
+    const latencies = taken.get(`${name}, p50`)?.latencies
+    return latencies === undefined ? [] : [{ name, points: cdf(latencies) }]
+  })
 }
+
+const CDFS = [
+  "awaited call",
+  "bare WebSocket echo",
+  "bare nats.request()",
+  "blocking call by resident thread",
+  "blocking call by spawnSync",
+  "bun spawn with one HTTP call",
+  "synckit",
+]
 
 function cdf(latencies: Histogram): [number, number][] {
   return QUANTILES.map((quantile) => [latencies.getValueAtPercentile(quantile), quantile])
