@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { findNatsServer } from "../broker/find.ts"
 import { homePaths, homeRoot } from "../protocol/home.ts"
+import { sourcePath } from "../protocol/root.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "bunhouse-quickstart-"))
 // What has to be fetched is fetched once, into the cache of this user's own state folder.
@@ -20,12 +21,12 @@ const environment = {
   BUNHOUSE_HOME: folder,
   BUNHOUSE_PORT: "0",
   BUNHOUSE_NATS_SERVER: natsServer,
-  // The folder is gone before a next start could use them.
-  BUNHOUSE_BUNDLE: "0",
 }
 const cli = join(import.meta.dir, "../cli/main.ts")
 
 try {
+  // Users have the bundles from their second start on: the first one makes them in the background.
+  run("bundling its programs", [sourcePath("server/bundle.ts"), homePaths(folder).cache])
   run("starting a daemon", [cli, "start"])
   run("running examples/tutorial.ts", [join(import.meta.dir, "tutorial.ts")])
 } finally {

@@ -30,6 +30,10 @@ await timed("async function, blocking", () => asyncTest.sync(1))
 
 // 5. Side by side: fifty calls that take a second each are done in about a second, of either kind.
 await timed("50 async sleeps of 1 s", () => Promise.all(repeat(50, () => asyncTest(1))))
+// Each sync call that sleeps has a thread of its own: the first fifty wait for theirs to start, the next find them there.
+await timed("50 sync sleeps, starting threads", () =>
+  Promise.all(repeat(50, () => syncSleep.async(1))),
+)
 await timed("50 sync sleeps of 1 s", () => Promise.all(repeat(50, () => syncSleep.async(1))))
 
 // 6. Nobody else suffers: an async function that blocks its own loop stops its env, and nothing else.
