@@ -1,6 +1,5 @@
-/** The bounds of jobs and schedules: a part of limits.ts, which passes them on and asserts their relations. */
-
-const MIB = 1024 * 1024
+/** Jobs and schedules. A part of ../limits.ts. */
+import { MIB } from "./units.ts"
 
 /** Jobs that a daemon knows, ended ones included, and what their arguments and results may take when one is started. */
 export const JOBS_MAX = 100_000
