@@ -10,8 +10,11 @@ import type { Items, MapMethod, MapOptions } from "./map.ts"
 import { RemoteCall } from "./remote-call.ts"
 import type { RetryOptions } from "./retry.ts"
 
-/** Any function; what it takes and returns is kept by `Remote<F>`. */
-// oxlint-disable-next-line typescript/no-explicit-any -- the one type that every function is assignable to
+/**
+ * Any function; what it takes and returns is kept by `Remote<F>`. What is known by its name alone (`here.get("env/f")`
+ * without a type) can be called with anything.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- with any other type nothing could be passed to such a function
 export type AnyFunction = (...args: any[]) => unknown
 
 export interface CallOptions {

@@ -97,7 +97,7 @@ function planIn(fields: Fields): JobPlan {
     durable ? JOB_ATTEMPTS_DEFAULT : 1,
   )
   if (!durable && attempts > 1) {
-    const message = `a job of ${attempts} attempts must be durable: any other runs at most once`
+    const message = `a job of ${attempts} attempts must be durable: one that is not runs at most once`
     throw new BunhouseError("INVALID_ARGUMENT", message)
   }
   return {

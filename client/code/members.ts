@@ -11,8 +11,7 @@ import { isClass } from "./kind.ts"
  */
 
 /** Any class that can be constructed. */
-// oxlint-disable-next-line typescript/no-explicit-any -- the one type that every class is assignable to
-export type AnyClass = new (...args: any[]) => object
+export type AnyClass = new (...args: never[]) => object
 
 /** Throws FUNCTION_NOT_SENDABLE for a method that would get in the way of a handle. */
 export function membersOf(type: AnyClass): Member[] {

@@ -26,8 +26,9 @@ export function instanceShell(name: string, type: AnyClass): Shell {
 
   const construct = (args: unknown[]): Member[] => {
     if (isReleased) throw refused("STATE_LOST", `${name} was released`)
-    object = new type(...args)
-    return ownMethodsOf(object)
+    const made: object = Reflect.construct(type, args)
+    object = made
+    return ownMethodsOf(made)
   }
   const constructed = (): object => {
     if (object !== undefined) return object

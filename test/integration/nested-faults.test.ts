@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { cls, fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { isMarked, startMarks } from "../support/mark.ts"
+import { sendSignal } from "../support/processes.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -70,7 +71,7 @@ describe("a nested call from a loop", () => {
     const mark = marks.next()
     const call = caught(outer(60_000, mark))
     await until(() => isMarked(`${mark}.started`), "the inner call to run")
-    process.kill((await stack.here.status()).broker.pid ?? 0, "SIGKILL")
+    sendSignal((await stack.here.status()).broker.pid, "SIGKILL")
     expect(await call).toMatchObject({ code: "BROKER_LOST", ran: "maybe" })
     await until(() => isMarked(`${mark}.caught`), "the outer function to be told")
     await until(() => isMarked(`${mark}.aborted`), "the inner function to hear of it")
@@ -99,7 +100,7 @@ describe("a nested call from a loop", () => {
     const mark = marks.next()
     const call = caught(outer(60_000, mark))
     await until(() => isMarked(`${mark}.started`), "the inner call to run")
-    process.kill((await stack.here.env("outer").status())?.pid ?? 0, "SIGKILL")
+    sendSignal((await stack.here.env("outer").status())?.pid, "SIGKILL")
     expect(await call).toMatchObject({ code: "WORKER_LOST", env: "outer" })
     await until(() => isMarked(`${mark}.aborted`), "the inner function to hear of it")
     expect(await outer(0, marks.next())).toBe("waited")

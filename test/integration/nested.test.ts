@@ -3,6 +3,7 @@ import { fn, type Remote } from "../../client/index.ts"
 import { NESTING_MAX } from "../../protocol/limits.ts"
 import { caught } from "../support/caught.ts"
 import { isMarked, type Marks, startMarks } from "../support/mark.ts"
+import { sendSignal } from "../support/processes.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -192,7 +193,7 @@ describe("a nested call", () => {
     const call = caught(chain(["k2", "k3"], mark))
     await until(() => isMarked(`${mark}.started`), "the innermost to run")
     const middle = await stack.here.env("k2").status()
-    process.kill(middle?.pid ?? 0, "SIGKILL")
+    sendSignal(middle?.pid, "SIGKILL")
     // The outermost function is told, and throws what it was told.
     expect(await call).toMatchObject({ code: "WORKER_LOST", ran: "maybe", env: "k2" })
     await until(() => isMarked(`${mark}.aborted`), "the innermost to hear of it")
