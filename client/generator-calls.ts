@@ -1,14 +1,12 @@
 import { encodeArgs } from "../protocol/codec/index.ts"
-import { checkTimeoutMs } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { type Credit, windowOf } from "../protocol/streams/credit.ts"
 import { iterate } from "./blocking/iterate.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
+import { type CallSettings, settingsOf } from "./call-settings.ts"
 import type { Link } from "./link.ts"
-import { logSink, type OnLog } from "./logs.ts"
 import { nested } from "./nesting.ts"
-import type { Names } from "./outcome.ts"
 import type { CallOptions } from "./remote.ts"
 import { streamCall } from "./stream.ts"
 import { cannotStream, checkOnce, hasStreams, StreamedArguments } from "./streamed-arguments.ts"
@@ -17,10 +15,7 @@ import { cannotStream, checkOnce, hasStreams, StreamedArguments } from "./stream
 export class GeneratorCalls {
   readonly #link: Link
   readonly #info: FunctionInfo
-  readonly #names: Names
-  readonly #timeoutMs: number
-  readonly #signal: AbortSignal | undefined
-  readonly #onLog: OnLog | undefined
+  readonly #settings: CallSettings
   readonly #window: Credit
 
   constructor(parts: {
@@ -31,24 +26,16 @@ export class GeneratorCalls {
     const { link, info, options } = parts
     this.#link = link
     this.#info = info
-    this.#names = { env: info.env, function: info.name }
-    this.#timeoutMs = checkTimeoutMs(
-      options.timeoutMs === undefined ? info.timeoutMs : options.timeoutMs,
-    )
-    this.#signal = options.signal
-    this.#onLog = logSink(options.onLog ?? link.onLog)
+    this.#settings = settingsOf({ link, info, options })
     this.#window = windowOf(options.stream?.window)
-    checkOnce(this.#names, options)
+    checkOnce(this.#settings.names, options)
   }
 
   awaitable(args: readonly unknown[]): AsyncGenerator {
     return streamCall({
+      ...this.#settings,
       connection: this.#link.connection,
-      names: this.#names,
       args: new StreamedArguments(args, this.#info),
-      timeoutMs: this.#timeoutMs,
-      signal: this.#signal,
-      onLog: this.#onLog,
       window: this.#window,
     })
   }
@@ -58,20 +45,20 @@ export class GeneratorCalls {
   }
 
   map(): never {
-    const { env, function: fn } = this.#names
+    const { env, function: fn } = this.#settings.names
     const message = `${env}/${fn} is a generator function, and map takes functions that give one result`
-    throw new BunhouseError("INVALID_ARGUMENT", message, this.#names)
+    throw new BunhouseError("INVALID_ARGUMENT", message, this.#settings.names)
   }
 
   blockingValue(args: readonly unknown[]): Generator {
-    checkMayBlock(this.#names, this.#signal)
-    if (hasStreams(args)) throw cannotStream(this.#names)
+    checkMayBlock(this.#settings.names, this.#settings.signal)
+    if (hasStreams(args)) throw cannotStream(this.#settings.names)
     const payload = encodeArgs(args)
-    return iterate(this.#names, () => {
-      const call = { timeoutMs: this.#timeoutMs, signal: undefined }
+    return iterate(this.#settings.names, () => {
+      const call = { timeoutMs: this.#settings.timeoutMs, signal: undefined }
       const { timeoutMs, extra } = nested(call, undefined, "blocking")
       return this.#link.blocking.stream(
-        { names: this.#names, payload, extra, timeoutMs, wantsLogs: false },
+        { names: this.#settings.names, payload, extra, timeoutMs, wantsLogs: false },
         this.#window,
       )
     })

@@ -1,15 +1,16 @@
 import { encodeArgs } from "../protocol/codec/index.ts"
-import { checkTimeoutMs, now } from "../protocol/deadlines.ts"
+import { now } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { type CallExtra, checkIdempotencyKey } from "../protocol/extra.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
+import { type CallSettings, settingsOf } from "./call-settings.ts"
 import type { Link } from "./link.ts"
-import { logSink, type OnLog, tellLines } from "./logs.ts"
+import { tellLines } from "./logs.ts"
 import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
 import { nested } from "./nesting.ts"
 import { warn } from "./notices.ts"
-import { type Names, type Outcome, readOutcome } from "./outcome.ts"
+import { type Outcome, readOutcome } from "./outcome.ts"
 import type { AnyFunction, RemoteParts } from "./remote.ts"
 import { callWithStreams } from "./stream.ts"
 import { cannotStream, checkOnce, hasStreams, StreamedArguments } from "./streamed-arguments.ts"
@@ -19,12 +20,9 @@ import { Attempts, readRetries, retried, retriedBlocking, type RetryPolicy } fro
 export class RemoteCall {
   readonly #link: Link
   readonly #info: FunctionInfo
-  readonly #names: Names
-  readonly #timeoutMs: number
-  readonly #signal: AbortSignal | undefined
+  readonly #settings: CallSettings
   readonly #retries: RetryPolicy | undefined
   readonly #key: string | undefined
-  readonly #onLog: OnLog | undefined
   readonly #kind: "awaited" | "ending"
   #hasWarned = false
 
@@ -32,13 +30,8 @@ export class RemoteCall {
     this.#kind = isEnding ? "ending" : "awaited"
     this.#link = link
     this.#info = info
-    this.#names = { env: info.env, function: info.name }
-    this.#timeoutMs = checkTimeoutMs(
-      options.timeoutMs === undefined ? info.timeoutMs : options.timeoutMs,
-    )
-    this.#signal = options.signal
+    this.#settings = settingsOf({ link, info, options })
     this.#retries = readRetries(options.retries)
-    this.#onLog = logSink(options.onLog ?? link.onLog)
     this.#key = options.idempotencyKey
     if (this.#key !== undefined) checkIdempotencyKey(this.#key)
   }
@@ -49,10 +42,10 @@ export class RemoteCall {
       throw new BunhouseError("INVALID_ARGUMENT", message)
     }
     const one = (args: readonly unknown[], signal: AbortSignal) => this.awaitable(args, signal)
-    return mapCalls(one, items, options, this.#signal)
+    return mapCalls(one, items, options, this.#settings.signal)
   }
 
-  awaitable(args: readonly unknown[], signal = this.#signal): Promise<unknown> {
+  awaitable(args: readonly unknown[], signal = this.#settings.signal): Promise<unknown> {
     if (hasStreams(args)) return this.#withStreams(args, signal)
     const attempts = this.#attempts()
     try {
@@ -66,14 +59,12 @@ export class RemoteCall {
 
   /** What was read from a stream cannot be read again for another attempt. */
   async #withStreams(list: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
-    checkOnce(this.#names, { retries: this.#retries, idempotencyKey: this.#key })
+    checkOnce(this.#settings.names, { retries: this.#retries, idempotencyKey: this.#key })
     return callWithStreams({
+      ...this.#settings,
       connection: this.#link.connection,
-      names: this.#names,
       args: new StreamedArguments(list, this.#info),
-      timeoutMs: this.#timeoutMs,
       signal,
-      onLog: this.#onLog,
     })
   }
 
@@ -82,7 +73,7 @@ export class RemoteCall {
     return new Attempts({
       policy: this.#retries,
       budget: this.#link.retryBudget,
-      timeoutMs: this.#timeoutMs,
+      timeoutMs: this.#settings.timeoutMs,
       hasKey: this.#key !== undefined,
       now,
       random: Math.random,
@@ -101,8 +92,8 @@ export class RemoteCall {
     attempts: Attempts | undefined,
   ): Promise<unknown> {
     const { connection } = this.#link
-    const onLog = this.#onLog
-    const timeoutMs = attempts?.timeoutMs ?? this.#timeoutMs
+    const onLog = this.#settings.onLog
+    const timeoutMs = attempts?.timeoutMs ?? this.#settings.timeoutMs
     const inherited = nested({ timeoutMs, signal }, this.#extra(attempts), this.#kind)
     return new Promise((resolve, reject) => {
       connection.call({
@@ -110,9 +101,10 @@ export class RemoteCall {
         function: this.#info.name,
         payload,
         ...inherited,
-        logged: onLog && ((frame) => tellLines(onLog, this.#names, frame, connection.bootId)),
+        logged:
+          onLog && ((frame) => tellLines(onLog, this.#settings.names, frame, connection.bootId)),
         replied: (frame, callId) => {
-          const outcome = readOutcome(frame, this.#names, callId)
+          const outcome = readOutcome(frame, this.#settings.names, callId)
           if (outcome.kind === "returned") resolve(outcome.value)
           else reject(outcome.thrown)
         },
@@ -129,13 +121,13 @@ export class RemoteCall {
   }
 
   #blocking(args: readonly unknown[]): Outcome {
-    checkMayBlock(this.#names, this.#signal)
-    if (hasStreams(args)) throw cannotStream(this.#names)
+    checkMayBlock(this.#settings.names, this.#settings.signal)
+    if (hasStreams(args)) throw cannotStream(this.#settings.names)
     const attempts = this.#attempts()
     const payload = encodeArgs(args)
-    const [names, onLog] = [this.#names, this.#onLog]
+    const [names, onLog] = [this.#settings.names, this.#settings.onLog]
     const attempt = () => {
-      const call = { timeoutMs: attempts?.timeoutMs ?? this.#timeoutMs, signal: undefined }
+      const call = { timeoutMs: attempts?.timeoutMs ?? this.#settings.timeoutMs, signal: undefined }
       const { timeoutMs, extra } = nested(call, this.#extra(attempts), "blocking")
       const wantsLogs = onLog !== undefined
       return this.#link.blocking.call(

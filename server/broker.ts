@@ -18,26 +18,22 @@ export interface Broker {
   stop(): Promise<void>
 }
 
-/** Starts and connects. Throws what finding, starting or connecting throws, with nothing left behind. */
-export async function openBroker(options: {
+interface BrokerOptions {
   readonly settings: ServerSettings
   readonly home: HomePaths
   readonly space: string
   readonly log: Log
   /** Lines for a person who waits. */
   readonly progress: (line: string) => void
-}): Promise<Broker> {
+}
+
+/** Starts and connects. Throws what finding, starting or connecting throws, with nothing left behind. */
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const outside = externalBroker(options.settings.environment)
   return outside === undefined ? openEmbedded(options) : openExternal(outside, options)
 }
 
-async function openEmbedded(options: {
-  readonly settings: ServerSettings
-  readonly home: HomePaths
-  readonly space: string
-  readonly log: Log
-  readonly progress: (line: string) => void
-}): Promise<Broker> {
+async function openEmbedded(options: BrokerOptions): Promise<Broker> {
   const { settings, home, space, log, progress } = options
   const { environment } = settings
   const finding = findNatsServer({ environment, cache: home.cache, progress })

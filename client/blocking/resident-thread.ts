@@ -58,16 +58,10 @@ function take(request: ResidentRequest, answer: Answerer): void {
 
 function make(request: RequestOf<"call">, answer: Answerer): void {
   const { number, call } = request
-  const { names, payload, extra, timeoutMs } = call
   address = request.address
   const logs = new LogCollector()
   connection.call({
-    env: names.env,
-    function: names.function,
-    payload,
-    extra,
-    timeoutMs,
-    signal: undefined,
+    ...outgoing(call),
     logged: call.wantsLogs ? (frame) => logs.add(frame) : undefined,
     replied: (frame) => {
       const writer = new FrameWriter()
@@ -79,18 +73,18 @@ function make(request: RequestOf<"call">, answer: Answerer): void {
   })
 }
 
+/** The thread that waits cannot fire a signal. */
+function outgoing({ names, payload, extra, timeoutMs }: RequestOf<"call" | "stream">["call"]) {
+  const { env, function: fn } = names
+  return { env, function: fn, payload, extra, timeoutMs, signal: undefined }
+}
+
 function open(request: RequestOf<"stream">, answer: Answerer): void {
   const { number, call, window } = request
-  const { names, payload, extra, timeoutMs } = call
   address = request.address
   const buffer = new ChunkBuffer()
   const pending = connection.call({
-    env: names.env,
-    function: names.function,
-    payload,
-    extra,
-    timeoutMs,
-    signal: undefined,
+    ...outgoing(call),
     flow: {
       flags: FrameFlag.stream,
       window,

@@ -121,18 +121,12 @@ function controlRoutes(app: Elysia, parts: HttpParts): void {
       return jsonResponse({ stopping: true }, 202)
     })
     .put(functionPath, async ({ request, server }) => {
-      const names = namesIn(request)
-      const timeoutMs = loadTimeoutOf(request)
-      const input = await readJsonBody(request)
-      patient(server, request)
+      const { names, timeoutMs, input } = await deployIn(request, server)
       const spec = readFunctionSpec(names.env, names.function, input)
       return deployed(registry, await registry.deploy(spec, timeoutMs))
     })
     .put("/v1/envs/:env/modules/:module", async ({ request, server }) => {
-      const names = namesIn(request)
-      const timeoutMs = loadTimeoutOf(request)
-      const input = await readJsonBody(request)
-      patient(server, request)
+      const { names, timeoutMs, input } = await deployIn(request, server)
       const spec = readModuleSpec(names.env, names.function, input)
       return deployed(registry, await registry.deployModule(spec, timeoutMs))
     })
@@ -191,6 +185,14 @@ function envRoutes(app: Elysia, { registry }: HttpParts): void {
       await (await registry.ensureEnv(env)).ready()
       return jsonResponse({ ready: true })
     })
+}
+
+/** What is sent to be deployed; loading it may take long. */
+async function deployIn(request: Request, server: Server<unknown> | null) {
+  const [names, timeoutMs] = [namesIn(request), loadTimeoutOf(request)]
+  const input = await readJsonBody(request)
+  patient(server, request)
+  return { names, timeoutMs, input }
 }
 
 function callRoutes(app: Elysia, parts: HttpParts): void {

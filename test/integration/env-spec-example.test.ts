@@ -1,26 +1,13 @@
 import { expect, test } from "bun:test"
-import { join } from "node:path"
 import { fn, module } from "../../client/index.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { type Stack, startStack } from "../support/stack.ts"
+import { runExample } from "../support/example.ts"
 
 // It installs sharp, a package with a native addon, from the registry of this machine's user.
 test("examples/image-env.ts resizes a picture in an env with packages of its own", async () => {
   await using stack = await startStack()
-  const example = Bun.spawn(
-    [process.execPath, join(import.meta.dir, "../../examples/image-env.ts")],
-    {
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        BUNHOUSE_URL: stack.url,
-        BUNHOUSE_TOKEN: stack.token,
-        BUNHOUSE_HOME: stack.home,
-      },
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  )
-  const [said, notices] = await Promise.all([example.stdout.text(), example.stderr.text()])
+  const { stdout: said, stderr: notices } = await runExample(stack, "image-env.ts", {})
   // An installation from a warm cache may be over before anybody asks what is going on.
   expect(`${notices}${await stack.log()}`).toContain("installing 1 package")
   expect(said).toContain("from 320 x 200 to 64 x 40\n")

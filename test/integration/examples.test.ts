@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { join } from "node:path"
+import { runExample } from "../support/example.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 
 /** Examples that show what classes and modules do, run as their readers would. */
@@ -10,23 +10,9 @@ beforeAll(async () => {
 afterAll(() => stack[Symbol.asyncDispose]())
 
 async function run(example: string): Promise<string[]> {
-  await using program = Bun.spawn([process.execPath, join(EXAMPLES, example)], {
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      BUNHOUSE_HOME: stack.home,
-      BUNHOUSE_URL: stack.url,
-      BUNHOUSE_QUIET: "1",
-    },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  })
-  const [stdout, stderr] = await Promise.all([program.stdout.text(), program.stderr.text()])
-  expect({ exitCode: await program.exited, stderr }).toEqual({ exitCode: 0, stderr: "" })
+  const { stdout } = await runExample(stack, example)
   return stdout.split("\n").flatMap((line) => line.trim().replaceAll(/\s+/g, " ") || [])
 }
-
-const EXAMPLES = join(import.meta.dir, "../../examples")
 
 describe("examples/", () => {
   test("class-state.ts keeps state in one place, and says when it is gone", async () => {

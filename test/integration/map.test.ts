@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
+import { runExample } from "../support/example.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -88,19 +89,7 @@ describe("remote.map()", () => {
   }, 30_000)
 
   test("the example does what it says", async () => {
-    const child = Bun.spawn([process.execPath, `${import.meta.dir}/../../examples/map.ts`], {
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        BUNHOUSE_QUIET: "1",
-        BUNHOUSE_HOME: stack.home,
-        BUNHOUSE_URL: stack.url,
-        BUNHOUSE_TOKEN: stack.token,
-      },
-      stdout: "pipe",
-      stderr: "pipe",
-    })
-    const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()])
-    expect([await child.exited, stderr]).toEqual([0, ""])
+    const { stdout } = await runExample(stack, "map.ts")
     expect(stdout).toStartWith("17984 primes below 200,000\n")
     expect(stdout).toContain("palindromes from 1,000 on: 1001, 1111, 1221, 1331, 1441\n")
     expect(stdout).toContain("1\nfailed: SyntaxError")

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { isMarked, type Marks, startMarks } from "../support/mark.ts"
+import { runExample } from "../support/example.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
@@ -272,19 +273,7 @@ describe("what is iterated", () => {
 })
 
 test("examples/streaming.ts does what it says", async () => {
-  const child = Bun.spawn([process.execPath, `${import.meta.dir}/../../examples/streaming.ts`], {
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      BUNHOUSE_QUIET: "1",
-      BUNHOUSE_HOME: stack.home,
-      BUNHOUSE_URL: stack.url,
-      BUNHOUSE_TOKEN: stack.token,
-    },
-    stdout: "pipe",
-    stderr: "pipe",
-  })
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()])
-  expect([await child.exited, stderr]).toEqual([0, ""])
+  const { stdout } = await runExample(stack, "streaming.ts")
   expect(stdout.split("\n")).toEqual([
     "primes: 2 3 5 7 11 13 17 19 23 29",
     "countdown: 5 4 3 2 1",

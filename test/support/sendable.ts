@@ -1,4 +1,5 @@
 import * as fc from "fast-check"
+import { VIEWS } from "./views.ts"
 
 /** Arbitraries for values that can be sent. */
 
@@ -70,24 +71,6 @@ export const anyScalar: fc.Arbitrary<unknown> = fc.oneof(
   fc.boolean(),
   fc.constantFrom(undefined, null),
 )
-
-type ViewConstructor = new (buffer: ArrayBuffer, offset: number, length: number) => object
-
-const VIEWS: readonly ViewConstructor[] = [
-  Uint8Array,
-  Int8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float16Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView,
-]
 
 const anyBinary: fc.Arbitrary<object> = fc
   .tuple(fc.uint8Array({ maxLength: 40 }), fc.nat(VIEWS.length + 1))

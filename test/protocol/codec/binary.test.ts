@@ -1,28 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { encodeResult } from "../../../protocol/codec/index.ts"
 import { expectArrivesAsSent, refusal, sent } from "../../support/sent.ts"
-
-type ViewConstructor = new (
-  buffer: ArrayBuffer,
-  offset?: number,
-  length?: number,
-) => ArrayBufferView
-
-const VIEWS: readonly ViewConstructor[] = [
-  Uint8Array,
-  Int8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float16Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView,
-]
+import { VIEWS } from "../../support/views.ts"
 
 describe("binary values", () => {
   test.each(VIEWS.map((View) => [View.name, View] as const))("%s arrives by class", (_, View) => {
