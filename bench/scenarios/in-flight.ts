@@ -48,7 +48,7 @@ export function flightCurve({ subject, floors, extent }: Stage): Scenario {
   }
 }
 
-function awaitedCalls(flights: number): string {
+export function awaitedCalls(flights: number): string {
   return `awaited calls, ${flights} in flight`
 }
 

@@ -5,12 +5,12 @@ import type { Subject } from "../subject.ts"
 import { blocking } from "./blocking.ts"
 import { cancel } from "./cancel.ts"
 import { growth } from "./growth.ts"
-import { flight, flightCurve } from "./in-flight.ts"
+import { awaitedCalls, flight, flightCurve } from "./in-flight.ts"
 import { isolation } from "./isolation.ts"
 import { nested } from "./nested.ts"
 import { payloads } from "./payloads.ts"
 import { fairness, openLoopRate } from "./rate.ts"
-import { sequential } from "./sequential.ts"
+import { AWAITED, sequential } from "./sequential.ts"
 import { sleeps } from "./sleeps.ts"
 import { bundles, coldStart, deploys, idleMemory, restart } from "./start.ts"
 import { streams } from "./streams.ts"
@@ -53,10 +53,18 @@ export const FULL: Extent = {
   grown: { envs: 100, functions: 10_000, connections: 1_000 },
 }
 
-/** The workload that two numbers stand for: one call at a time, and 256 in flight. */
-export function canonical(stage: Stage): Scenario[] {
-  return [sequential(stage), flight(stage, 256)]
+/** What guards the shape of the whole. Two numbers stand for it: one call at a time, and 256 in flight. */
+export function guarding(stage: Stage): Scenario[] {
+  return [
+    sequential(stage),
+    ...[64, 256].map((flights) => flight(stage, flights)),
+    blocking(stage),
+    idleMemory(stage),
+    restart(stage),
+  ]
 }
+
+export const HEADLINES: readonly string[] = [AWAITED, awaitedCalls(256)]
 
 export function allScenarios(stage: Stage): Scenario[] {
   const everywhere = [
