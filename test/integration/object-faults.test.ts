@@ -46,7 +46,7 @@ async function rssOf(here: Daemon): Promise<number> {
 }
 
 describe("a large object", () => {
-  test("of 200 MiB passes through client and daemon in bounded memory", async () => {
+  test("of 300 MiB passes through client and daemon in bounded memory", async () => {
     await using stack = await startStack()
     const { here } = stack
     await here.objects.put(megabytes(8))
@@ -57,13 +57,14 @@ describe("a large object", () => {
       peak.client = Math.max(peak.client, process.memoryUsage.rss())
       void rssOf(here).then((rss) => (peak.daemon = Math.max(peak.daemon, rss)))
     }, 20)
-    const ref = await here.objects.put(megabytes(200))
+    const ref = await here.objects.put(megabytes(300))
     const stream = await here.objects.getStream(ref)
-    expect(await mebibytesIn(stream)).toBe(200)
+    expect(await mebibytesIn(stream)).toBe(300)
     clearInterval(watch)
-    expect(ref.bytes).toBe(200 * MIB)
+    expect(ref.bytes).toBe(300 * MIB)
+    // The client is this very process, in which the collector has other tests to clean up after as well.
     expect((peak.daemon - before.daemon) / MIB).toBeLessThan(120)
-    expect((peak.client - before.client) / MIB).toBeLessThan(120)
+    expect((peak.client - before.client) / MIB).toBeLessThan(200)
   })
 
   test("that is deleted is read to its end, and removed when the last reader has gone", async () => {
