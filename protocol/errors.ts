@@ -53,6 +53,8 @@ interface ErrorDetails {
   /** Function the call was for. */
   readonly function?: string
   readonly callId?: string
+  /** Version of the function that the call was handed to. */
+  readonly version?: string
   /** Where in the arguments or the result the trouble is, such as `args[0].user.save`. */
   readonly path?: string
   /** With OVERLOADED and UNAVAILABLE: when a retry is worth while, in milliseconds. */
@@ -73,6 +75,7 @@ export class BunhouseError extends Error {
   declare readonly env?: string
   declare readonly function?: string
   declare readonly callId?: string
+  declare readonly version?: string
   declare readonly path?: string
   declare readonly retryAfterMs?: number
 
@@ -83,6 +86,7 @@ export class BunhouseError extends Error {
     if (options.env !== undefined) this.env = options.env
     if (options.function !== undefined) this.function = options.function
     if (options.callId !== undefined) this.callId = options.callId
+    if (options.version !== undefined) this.version = options.version
     if (options.path !== undefined) this.path = options.path
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
   }
@@ -96,7 +100,7 @@ export interface ErrorRecord extends ErrorDetails {
 }
 
 export function toErrorRecord(error: BunhouseError): ErrorRecord {
-  const { code, message, ran, env, function: fn, callId, path, retryAfterMs } = error
+  const { code, message, ran, env, function: fn, callId, version, path, retryAfterMs } = error
   return {
     code,
     message,
@@ -104,6 +108,7 @@ export function toErrorRecord(error: BunhouseError): ErrorRecord {
     ...(env !== undefined && { env }),
     ...(fn !== undefined && { function: fn }),
     ...(callId !== undefined && { callId }),
+    ...(version !== undefined && { version }),
     ...(path !== undefined && { path }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   }
@@ -115,12 +120,13 @@ export function fromErrorRecord(record: unknown): BunhouseError {
   const code = isErrorCode(given["code"]) ? given["code"] : "INTERNAL"
   const ran = isRan(given["ran"]) ? given["ran"] : ERROR_CODES[code].ran
   const message = text(given["message"]) ?? "the peer reported an error that cannot be read"
-  const { env, path, callId, retryAfterMs } = given
+  const { env, path, callId, version, retryAfterMs } = given
   return new BunhouseError(code, message, {
     ran,
     ...(typeof env === "string" && { env }),
     ...(typeof given["function"] === "string" && { function: given["function"] }),
     ...(typeof callId === "string" && { callId }),
+    ...(typeof version === "string" && { version }),
     ...(typeof path === "string" && { path }),
     ...(isDuration(retryAfterMs) && { retryAfterMs }),
   })

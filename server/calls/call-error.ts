@@ -16,6 +16,7 @@ export function callError(
     env: route.env.name,
     function: route.info.name,
     callId: callIdOf(bootId, call.serial),
+    ...(call.version !== undefined && { version: call.version }),
   })
 }
 

@@ -39,6 +39,8 @@ export class Call implements Timed<Call> {
   bytes = 0
   /** The process that it was sent to (C4). */
   link: EnvLink | undefined = undefined
+  /** Of the function, as it was when the call was sent. */
+  version: string | undefined = undefined
   /** Whose function is blocked until this call ends, where the daemon was told so. */
   blocked: Call | undefined = undefined
   /** Neighbours in the same queue. */
@@ -63,6 +65,17 @@ export class Call implements Timed<Call> {
     this.callerId = callerId
     this.route = route
     this.serial = serial
+  }
+
+  /** It goes to the env process `link`, and takes a place. */
+  occupy(lane: Lane, link: EnvLink, bytes: number): void {
+    lane.take(bytes)
+    link.awaited++
+    this.bytes = bytes
+    this.lane = lane
+    this.link = link
+    this.version = this.route.info.version
+    this.state = "sent"
   }
 }
 

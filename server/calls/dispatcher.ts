@@ -73,7 +73,7 @@ export class Dispatcher {
     const { index, lane, env } = route
     const { link } = env
     if (index !== undefined && link !== undefined && lane.hasPlace) {
-      this.#occupy(call, lane, link, frame.end - frame.start)
+      call.occupy(lane, link, frame.end - frame.start)
       link.outbox.forward(frame, call.id, index, frame.timeoutMs, call.serial)
       return call
     }
@@ -207,18 +207,10 @@ export class Dispatcher {
     }
   }
 
-  #occupy(call: Call, lane: Lane, link: EnvLink, bytes: number): void {
-    lane.take((call.bytes = bytes))
-    link.awaited++
-    call.lane = lane
-    call.link = link
-    call.state = "sent"
-  }
-
   #send(call: Call, lane: Lane, link: EnvLink): void {
     const { frame, route } = call
     if (frame === undefined || route.index === undefined) return this.#await(call)
-    this.#occupy(call, lane, link, frame.length)
+    call.occupy(lane, link, frame.length)
     call.frame = undefined
     link.outbox
       .open(frame.length)

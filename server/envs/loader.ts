@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs"
 import { rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
+import { BunhouseError, asBunhouseError, toErrorRecord } from "../../protocol/errors.ts"
 import type { LoadedAs } from "../../protocol/env-control.ts"
 import type { FunctionInfo } from "../../protocol/function-spec.ts"
 import { DEPLOY_TIMEOUT_MS_DEFAULT } from "../../protocol/limits.ts"
@@ -53,7 +53,10 @@ export class Loader {
     const index = env.nextIndex()
     const { name, run, export: exported = "default" } = info
     const request = { op: "load", index, name, run, path, timeoutMs, as, export: exported } as const
-    return { index, answer: await process.load(request) }
+    const answer = await process.load(request).catch((error: unknown) => {
+      throw aboutVersion(error, info)
+    })
+    return { index, answer }
   }
 
   /** Loads what waiting calls of `route` need, once at a time in one process. Never rejects: the dispatcher is told. */
@@ -112,4 +115,12 @@ const AS = {
 interface Loading {
   readonly process: EnvLife
   readonly done: Promise<void>
+}
+
+/** The process that failed to load a version does not know it. */
+function aboutVersion(thrown: unknown, { env, name, version }: FunctionInfo): BunhouseError {
+  const error = asBunhouseError(thrown, `loading ${env}/${name}`)
+  const { code, message, cause } = error
+  const known = toErrorRecord(error)
+  return new BunhouseError(code, message, { ...known, env, function: name, version, cause })
 }

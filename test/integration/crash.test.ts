@@ -51,6 +51,7 @@ describe("kill -9 of the env process", () => {
     await started(stack, 3)
     for (const { error, ms } of await endsAfter(() => sendSignal(pid, "SIGKILL"), calls)) {
       expect(error).toMatchObject({ code: "WORKER_LOST", ran: "maybe", env: "victim" })
+      expect([sleep.info.version, block.info.version]).toContain(error.version ?? "none")
       expect(error.message).toContain("SIGKILL")
       expect(ms).toBeLessThan(SETTLED_MS)
     }

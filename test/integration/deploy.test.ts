@@ -126,7 +126,15 @@ describe("a version that cannot be loaded", () => {
         expect((await send("bad", name, "export default () => 1", place)).status).toBe(200)
         const { status, json, text } = await send("bad", name, code, place)
         expect(status).toBe(422)
-        expect(json).toMatchObject({ error: { code: "DEPLOY_FAILED", ran: "no" } })
+        expect(json).toMatchObject({
+          error: {
+            code: "DEPLOY_FAILED",
+            ran: "no",
+            env: "bad",
+            function: name,
+            version: expect.stringMatching(/^[0-9a-f]{16}$/),
+          },
+        })
         expect(text).toContain(reason)
         expect(await call("bad", name)).toEqual({ ok: true, value: 1 })
       },
