@@ -1,0 +1,11 @@
+/** How a frame is laid out (frame.ts). */
+export const HEADER_BYTES = 24
+export const BATCH_PREFIX_BYTES = 4
+export const MAGIC_0 = 0x62
+export const MAGIC_1 = 0x68
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export const NO_BYTES: Uint8Array = new Uint8Array(0)
