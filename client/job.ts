@@ -5,7 +5,7 @@ import { BunhouseError } from "../protocol/errors.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { JOB_HEADER, PAYLOAD_TYPE, paths, TIMEOUT_HEADER } from "../protocol/http.ts"
 import { checkJobId, type JobOptions, type JobStatus, readJobOptions } from "../protocol/job.ts"
-import { CONTROL_TIMEOUT_MS } from "../protocol/limits.ts"
+import { CONTROL_TIMEOUT_MS, PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import { errorIn, readJobOutcome } from "./job-outcome.ts"
 import { within } from "./job-requests.ts"
 import type { Link } from "./link.ts"
@@ -95,7 +95,7 @@ export async function startJob<R>(start: {
   readonly timeoutMs?: number
 }): Promise<Job<R>> {
   const { link, info, args } = start
-  const body = new Uint8Array(encodeArgs(args))
+  const body = new Uint8Array(encodeArgs(args, PAYLOAD_BYTES_MAX))
   const timeoutMs = checkTimeoutMs(start.timeoutMs ?? 0)
   // With an id of its own the start may be repeated when the daemon was lost before it answered.
   const { plan, id = randomId() } = readJobOptions(start.job ?? {})

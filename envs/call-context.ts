@@ -129,6 +129,8 @@ export type ReportProgress = (id: number, payload: Uint8Array) => void
 export interface CallFacts {
   readonly env: string
   readonly bootId: string
+  /** Of the arguments, and of the result, of one of them. */
+  readonly payloadBytesMax: number
   /** The daemon's, where the library cannot find it in the state folder. */
   readonly token?: string | undefined
 }

@@ -10,7 +10,7 @@ import { type Source, type StreamEnd, StreamSender } from "../protocol/streams/s
 import { Turns } from "../protocol/streams/turns.ts"
 import { encodeJsonItem } from "./json-payload.ts"
 import type { RunningCall } from "./call-context.ts"
-import { isThenable, replyFailure, replyThrown, replyValue, type ReplySink } from "./run-call.ts"
+import { isThenable, replyFailure, replyReturned, replyThrown, type ReplySink } from "./run-call.ts"
 
 /**
  * The streams of one running call: its result, where the caller takes it as a stream, and those among its arguments.
@@ -149,9 +149,9 @@ export function replyStreamEnd(
   const answerFlags = flags & FrameFlag.json
   switch (end.kind) {
     case "returned":
-      return replyValue(sink, id, answerFlags, end.value)
+      return replyReturned(sink, id, answerFlags, end.value)
     case "stopped":
-      return replyValue(sink, id, answerFlags, undefined)
+      return replyReturned(sink, id, answerFlags, undefined)
     case "threw":
       return replyThrown(sink, id, answerFlags, end.thrown, version)
     case "failed":

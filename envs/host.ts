@@ -8,10 +8,12 @@ import {
 } from "../protocol/env-control.ts"
 import { asBunhouseError, BunhouseError, toErrorRecord } from "../protocol/errors.ts"
 import { parseJson } from "../protocol/fields.ts"
-import { FrameReader, FrameType } from "../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType } from "../protocol/frame.ts"
 import { THREAD_IDLE_MS } from "../protocol/limits.ts"
 import { Outbox } from "../protocol/outbox.ts"
+import { PARTS_STREAM } from "../protocol/parts/part.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
+import { LargePayloads } from "./large-payloads.ts"
 import { DaemonTransport } from "./daemon-transport.ts"
 import { InstanceThread } from "./instances/instance-thread.ts"
 import { InstanceThreads } from "./instances/instance-threads.ts"
@@ -46,6 +48,7 @@ export class Host {
   readonly #threads: ThreadPool
   readonly #instances: InstanceThreads
   readonly #outbox: Outbox
+  readonly #large: LargePayloads
   readonly #frame = new FrameReader()
   /** By index; a function for a thread is a number here, because only threads load it. */
   readonly #functions = new Map<number, LoadedFunction | InstanceThread | "on a thread">()
@@ -60,13 +63,20 @@ export class Host {
       messageBytesMax: connection.maxMessageBytes,
       flushAfter: "microtasks",
     })
-    const { env, bootId, token } = bootstrap
-    const facts = { env, bootId, token }
+    const { env, bootId, token, payloadBytesMax } = bootstrap
+    const facts = { env, bootId, token, payloadBytesMax }
+    const large = new LargePayloads({
+      outbox: this.#outbox,
+      run: (call) => this.#call(call),
+      flow: (credit) => this.#flow(credit),
+      bytesMax: payloadBytesMax,
+    })
+    this.#large = large
     const { loopBlockMs } = bootstrap
     const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
-    this.loop = new Loop(facts, this.#outbox, watch)
+    this.loop = new Loop(facts, large, watch)
     const forced = new ForcedEnds(this.#outbox)
-    this.#instances = new InstanceThreads(facts, this.#outbox, forced)
+    this.#instances = new InstanceThreads(facts, large, forced)
     const log = new LogWriter(bootstrap.logFile)
     this.output = new OutputLog({
       current: () => this.loop.current(),
@@ -79,7 +89,7 @@ export class Host {
     this.#threads = new ThreadPool({
       facts,
       forced,
-      sink: this.#outbox,
+      sink: large,
       threadsMax: bootstrap.threadsMax,
       idleMs: THREAD_IDLE_MS,
       kept: navigator.hardwareConcurrency,
@@ -95,6 +105,7 @@ export class Host {
     connection.onDisconnect(() => {
       this.loop.cancelAll()
       this.#threads.cancelAll()
+      this.#large.dropAll()
     })
     connection.onReconnect(() => {
       this.#connections++
@@ -131,6 +142,7 @@ export class Host {
   }
 
   #call(frame: FrameReader): void {
+    if (frame.flags & FrameFlag.parts) return this.#large.begin(frame)
     const fn = this.#functions.get(frame.target)
     if (fn === "on a thread") this.#threads.run(frame)
     else if (fn instanceof InstanceThread) fn.run(frame)
@@ -145,9 +157,15 @@ export class Host {
     this.loop.cancel(id)
     this.#threads.cancel(id)
     this.#instances.cancel(id)
+    this.#large.cancel(id)
   }
 
   #flow(frame: FrameReader): void {
+    if (frame.type === FrameType.part) return this.#large.part(frame)
+    if (frame.type === FrameType.credit && frame.serial === PARTS_STREAM) {
+      return this.#large.credit(frame.id, frame.timeoutMs)
+    }
+    if (this.#large.holds(frame)) return
     this.loop.flow(frame)
     this.#threads.flow(frame)
   }
@@ -220,10 +238,13 @@ export class Host {
       // Its call goes on.
       if (frame.type === FrameType.log) continue
       replyFailure(this.#outbox, frame.id, new BunhouseError(code, message, { ran: "yes" }))
-      if (frame.type === FrameType.items) this.#cancel(frame.id)
+      if (STREAMED.has(frame.type)) this.#cancel(frame.id)
     }
   }
 }
+
+/** What is said of a call that is not answered yet. */
+const STREAMED: ReadonlySet<number> = new Set([FrameType.items, FrameType.part])
 
 async function within<T>(timeoutMs: number, name: string, load: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>()

@@ -19,14 +19,15 @@ export function decodeJsonArgs(bytes: Uint8Array, start: number, end: number): u
   throw new BunhouseError("INVALID_ARGUMENT", 'expected the request body to be {"args": [...]}')
 }
 
-export function encodeJsonResult(value: unknown): Uint8Array {
-  return encode({ ok: true, value })
+export function encodeJsonResult(value: unknown, bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
+  return encode({ ok: true, value }, bytesMax)
 }
 
 /** One item of a stream: JSON text without line breaks. */
 export function encodeJsonItem(value: unknown): Uint8Array {
   // JSON has no text for `undefined` and functions; in a list it has `null`.
-  return bytesOf(() => JSON.stringify(value) ?? "null", "an item of the stream")
+  const textOf = () => JSON.stringify(value) ?? "null"
+  return bytesOf(textOf, "an item of the stream", PAYLOAD_BYTES_MAX)
 }
 
 /** This never fails: of what cannot be sent, that much is said which can. */
@@ -69,11 +70,11 @@ function cut(text: unknown): string {
   return String(text).slice(0, SUMMARY_LENGTH_MAX)
 }
 
-function encode(body: object): Uint8Array {
-  return bytesOf(() => `${JSON.stringify(body)}\n`, "the result")
+function encode(body: object, bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
+  return bytesOf(() => `${JSON.stringify(body)}\n`, "the result", bytesMax)
 }
 
-function bytesOf(textOf: () => string, what: string): Uint8Array {
+function bytesOf(textOf: () => string, what: string, bytesMax: number): Uint8Array {
   let text: string
   try {
     text = textOf()
@@ -85,7 +86,7 @@ function bytesOf(textOf: () => string, what: string): Uint8Array {
     })
   }
   const bytes = Buffer.from(text)
-  if (bytes.length <= PAYLOAD_BYTES_MAX) return bytes
-  const message = `${what} takes ${bytes.length} bytes as JSON, over the limit of ${PAYLOAD_BYTES_MAX}`
+  if (bytes.length <= bytesMax) return bytes
+  const message = `${what} takes ${bytes.length} bytes as JSON, over the limit of ${bytesMax}`
   throw new BunhouseError("PAYLOAD_TOO_LARGE", message, { ran: "yes" })
 }

@@ -15,7 +15,7 @@ import {
   replyProgress,
   replyThrown,
   replyValue,
-  type ReplySink,
+  type ResultSink,
 } from "./run-call.ts"
 
 /**
@@ -26,7 +26,7 @@ import {
  */
 export class Loop {
   readonly #facts: CallFacts
-  readonly #sink: ReplySink
+  readonly #sink: ResultSink
   readonly #report: ReportProgress
   readonly #storage = new AsyncLocalStorage<RunningCall>()
   /** By the slot of the daemon's id. */
@@ -35,7 +35,7 @@ export class Loop {
   /** Undefined where nobody wants to know of a blocked loop. */
   readonly #watch: LoopWatch | undefined
 
-  constructor(facts: CallFacts, sink: ReplySink, watch?: LoopWatch) {
+  constructor(facts: CallFacts, sink: ResultSink, watch?: LoopWatch) {
     this.#facts = facts
     this.#sink = sink
     this.#report = (id, payload) => replyProgress(sink, id, payload)

@@ -2,6 +2,7 @@ import { decodeArgs, encodeResult, encodeThrown } from "../protocol/codec/index.
 import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
 import { type CallExtra, readExtra } from "../protocol/extra.ts"
 import { FrameFlag, type FrameReader, FrameType, type FrameWriter } from "../protocol/frame.ts"
+import { PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import { Refusal } from "./instances/refusal.ts"
 import { decodeJsonArgs, encodeJsonResult, encodeJsonThrown } from "./json-payload.ts"
 import { trimStack } from "./stack.ts"
@@ -19,6 +20,13 @@ export interface LoadedFunction {
 /** Where the reply of a call goes: `open` gives the writer for one frame of about `bytes`. */
 export interface ReplySink {
   open(bytes: number): FrameWriter
+}
+
+/** Where results go, too, which may be larger than a frame. */
+export interface ResultSink extends ReplySink {
+  /** Answers the call `id`. The bytes are not written to again. */
+  readonly result: (id: number, flags: number, payload: Uint8Array) => void
+  readonly resultBytesMax: number
 }
 
 /** The arguments of the call that `frame` stands on; undefined when they could not be read and the caller was told. */
@@ -40,15 +48,44 @@ export function extraOf(frame: FrameReader): CallExtra | undefined {
   return frame.hasExtra ? readExtra(frame.extra) : undefined
 }
 
-export function replyValue(sink: ReplySink, id: number, flags: number, value: unknown): void {
-  let payload: Uint8Array
+/** `flags` are those of the call, and `promised`. */
+export function replyValue(sink: ResultSink, id: number, flags: number, value: unknown): void {
+  const bytesMax = flags & FrameFlag.whole ? PAYLOAD_BYTES_MAX : sink.resultBytesMax
+  const payload = encodedOrRefused(sink, id, flags, value, bytesMax)
+  if (payload !== undefined) sink.result(id, flags & REPLY_FLAGS, payload)
+}
+
+/** Ends a call whose result was a stream with what the generator returned, which must fit one frame. */
+export function replyReturned(sink: ReplySink, id: number, flags: number, value: unknown): void {
+  const payload = encodedOrRefused(sink, id, flags, value, PAYLOAD_BYTES_MAX)
+  if (payload === undefined) return
+  sink.open(payload.length).write(FrameType.reply, flags & REPLY_FLAGS, id, 0, 0, 0, payload)
+}
+
+/** Undefined where the value cannot be sent, and the caller was told. */
+function encodedOrRefused(
+  sink: ReplySink,
+  id: number,
+  flags: number,
+  value: unknown,
+  bytesMax: number,
+): Uint8Array | undefined {
   try {
-    payload = flags & FrameFlag.json ? encodeJsonResult(value) : encodeResult(value)
+    return flags & FrameFlag.json
+      ? encodeJsonResult(value, bytesMax)
+      : encodeResult(value, bytesMax)
   } catch (cause) {
     replyFailure(sink, id, asBunhouseError(cause, "encoding the result"))
-    return
+    return undefined
   }
-  sink.open(payload.length).write(FrameType.reply, flags, id, 0, 0, 0, payload)
+}
+
+/** Hands on what a thread has answered, under the id that the daemon knows the call by. */
+export function forwardReply(sink: ResultSink, id: number, reply: FrameReader): void {
+  const { type, flags, start, end, payload } = reply
+  const isLarge = payload.length > PAYLOAD_BYTES_MAX
+  if (isLarge && type === FrameType.reply) sink.result(id, flags, payload)
+  else sink.open(end - start).copyFrom(reply, id, 0, 0, 0)
 }
 
 export function replyThrown(
@@ -63,7 +100,16 @@ export function replyThrown(
   const payload = flags & FrameFlag.json ? encodeJsonThrown(thrown) : encodeThrown(thrown)
   const extra = Buffer.from(version)
   const writer = sink.open(payload.length + extra.length)
-  writer.write(FrameType.error, flags | FrameFlag.thrown, id, 0, 0, 0, payload, extra)
+  writer.write(
+    FrameType.error,
+    (flags & REPLY_FLAGS) | FrameFlag.thrown,
+    id,
+    0,
+    0,
+    0,
+    payload,
+    extra,
+  )
 }
 
 /** The platform failed the call, not the function. */
@@ -75,6 +121,9 @@ export function replyFailure(sink: ReplySink, id: number, error: BunhouseError, 
 export function replyProgress(sink: ReplySink, id: number, payload: Uint8Array): void {
   sink.open(payload.length).write(FrameType.progress, 0, id, 0, 0, 0, payload)
 }
+
+/** What a reply says of its call, and of itself. */
+const REPLY_FLAGS = FrameFlag.json | FrameFlag.promised
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (

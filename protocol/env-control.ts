@@ -5,8 +5,10 @@ import { fromErrorRecord, type ErrorRecord } from "./errors.ts"
 import {
   DEPLOY_TIMEOUT_MS_DEFAULT,
   DEPLOY_TIMEOUT_MS_MAX,
+  ENV_PAYLOAD_BYTES_MAX,
   LOOP_BLOCK_MS_DEFAULT,
   LOOP_BLOCK_MS_MAX,
+  PAYLOAD_BYTES_MAX,
 } from "./limits.ts"
 import type { EnvSubjects } from "./subjects.ts"
 import { PROTOCOL_VERSION } from "./version.ts"
@@ -32,6 +34,8 @@ export interface EnvBootstrap {
   readonly threadsMax: number
   /** A call that blocks the loop for longer is told of; 0 for never. */
   readonly loopBlockMs: number
+  /** Of arguments, and of a result. */
+  readonly payloadBytesMax: number
   /** Where its stderr leads to. */
   readonly logFile: string
   /** The daemon's token, where the user gave one: then it stands in no file. */
@@ -131,6 +135,7 @@ export function readEnvBootstrap(input: unknown): EnvBootstrap {
     }),
     threadsMax: fields.integer("threadsMax", 1, 1_024, 1),
     loopBlockMs: fields.integer("loopBlockMs", 0, LOOP_BLOCK_MS_MAX, LOOP_BLOCK_MS_DEFAULT),
+    payloadBytesMax: fields.integer("payloadBytesMax", PAYLOAD_BYTES_MAX, ENV_PAYLOAD_BYTES_MAX),
     logFile: fields.text("logFile"),
     ...(token !== undefined && { token }),
   }

@@ -11,6 +11,8 @@ import {
   ENV_CONCURRENCY_DEFAULT,
   ENV_MEMORY_MIB_MAX,
   ENV_MEMORY_MIB_MIN,
+  ENV_PAYLOAD_MIB_DEFAULT,
+  ENV_PAYLOAD_MIB_MAX,
   ENV_QUEUE_DEFAULT,
   ENV_THREADS_MAX_DEFAULT,
   LOOP_BLOCK_MS_DEFAULT,
@@ -38,6 +40,11 @@ export interface EnvSpecInput {
   readonly cwd?: string
   /** A folder to ship, relative to this process's working directory. What its .gitignore files name stays behind. */
   readonly files?: string
+  /**
+   * Largest arguments, and largest result, of one call, encoded, in MiB: 7 to 1,024. Default 64. Jobs and calls with an
+   * idempotency key, items of a stream and what a generator returns have 7.
+   */
+  readonly payloadMiB?: number
   /** Resident memory of the process, in MiB; past it the process is ended. Default: no limit. */
   readonly memoryMiB?: number
   /** Further flags for Bun, such as `--smol`. */
@@ -68,6 +75,7 @@ export interface EnvSpec {
   readonly vars: Readonly<Record<string, EnvVar>>
   readonly cwd?: string
   readonly files?: FilesInfo
+  readonly payloadMiB: number
   readonly memoryMiB?: number
   readonly bunArgs: readonly string[]
   readonly setup: readonly string[]
@@ -98,6 +106,12 @@ export function readEnvSpec(env: string, input: unknown): EnvSpec {
     vars: readVars(what, fields.unknown("vars")),
     ...(cwd !== undefined && { cwd: checkCwd(what, cwd) }),
     ...(files !== undefined && { files }),
+    payloadMiB: fields.integer(
+      "payloadMiB",
+      PAYLOAD_MIB_MIN,
+      ENV_PAYLOAD_MIB_MAX,
+      ENV_PAYLOAD_MIB_DEFAULT,
+    ),
     ...(memoryMiB !== NO_LIMIT && { memoryMiB }),
     bunArgs: readBunArgs(what, fields.unknown("bunArgs")),
     setup: readSetup(what, fields.unknown("setup")),
@@ -118,15 +132,31 @@ export function sameProcess(a: EnvSpec, b: EnvSpec): boolean {
   return Bun.deepEquals(processPart(a), processPart(b))
 }
 
+/** Of arguments, and of a result, of one call. */
+export function payloadBytesMaxOf({ payloadMiB }: Pick<EnvSpec, "payloadMiB">): number {
+  return payloadMiB * 1024 * 1024
+}
+
 export function shownEnvSpec(spec: EnvSpec): ShownEnvSpec {
   return { ...spec, vars: hideSecrets(spec.vars) }
 }
 
 function processPart(spec: EnvSpec): unknown {
-  const { packages, vars, cwd, files, bunArgs, setup, loopBlockMs } = spec
-  return { packages, vars, cwd, files: files?.version, bunArgs, setup, loopBlockMs }
+  const { packages, vars, cwd, files, bunArgs, setup, loopBlockMs, payloadMiB } = spec
+  return {
+    packages,
+    vars,
+    cwd,
+    files: files?.version,
+    bunArgs,
+    setup,
+    loopBlockMs,
+    payloadMiB,
+  }
 }
 
+/** What fits one frame fits everywhere. */
+const PAYLOAD_MIB_MIN = 7
 const NO_LIMIT = 0
 
 function readThreads(fields: Fields): EnvSpec["threads"] {

@@ -18,11 +18,14 @@ interface FrameHeader {
   readonly flags: number
   /** Names the call on this hop. A forwarder replaces it by its own. */
   readonly id: number
-  /** call, bind: number that stands for env and function on this hop. items: the stream. credit: items granted. */
+  /** call, bind: number that stands for env and function on this hop. items: the stream. credit: items granted. part: where it begins. */
   readonly target: number
-  /** call: time left until the deadline, 0 for none. items: how many. credit: bytes granted. */
+  /** call: time left until the deadline, 0 for none. items: how many. credit: bytes granted. part: bytes of the whole. */
   readonly timeoutMs: number
-  /** Number that the daemon gave the call; with the daemon's boot id it is the public call id. credit: the stream. */
+  /**
+   * Number that the daemon gave the call; with the daemon's boot id it is the public call id. credit: the stream. call
+   * whose payload comes in parts, before the daemon: bytes of the payload.
+   */
   readonly serial: number
 }
 
@@ -42,13 +45,16 @@ export class FrameReader implements FrameHeader {
   #extraStart = 0
   #view = viewOf(NO_BYTES)
 
-  /** Checks a whole batch (F2) and stands before its first frame. Returns the number of frames. */
-  open(bytes: Uint8Array): number {
+  /**
+   * Checks a whole batch (F2) and stands before its first frame. Returns the number of frames. More than `bytesMax` is
+   * for what never was one message.
+   */
+  open(bytes: Uint8Array, bytesMax = BODY_BYTES_MAX): number {
     const view = viewOf(bytes)
     // A batch that is refused leaves a reader without frames, not with those of the batch before it.
     this.bytes = NO_BYTES
     this.end = BATCH_PREFIX_BYTES
-    const count = checkBatch(bytes, view)
+    const count = checkBatch(bytes, view, bytesMax)
     this.bytes = bytes
     this.#view = view
     return count
@@ -99,6 +105,12 @@ export class FrameReader implements FrameHeader {
     view.setUint32(this.start + 20, serial, true)
   }
 
+  /** Adds to the flags, in the batch itself. */
+  mark(flags: number): void {
+    this.flags |= flags
+    this.bytes[this.start + 5] = this.flags
+  }
+
   /** A copy of the whole frame, for a queue. */
   copy(): Uint8Array {
     // `slice` of a Buffer is a view, which would keep the whole batch alive.
@@ -106,13 +118,13 @@ export class FrameReader implements FrameHeader {
   }
 }
 
-function checkBatch(bytes: Uint8Array, view: DataView): number {
+function checkBatch(bytes: Uint8Array, view: DataView, bytesMax: number): number {
   const length = bytes.length
   if (length < BATCH_PREFIX_BYTES || bytes[0] !== MAGIC_0 || bytes[1] !== MAGIC_1) {
     throw protocolError("expected a batch of frames, got other bytes")
   }
-  if (length > BODY_BYTES_MAX) {
-    throw protocolError(`a batch of ${length} bytes is over the limit of ${BODY_BYTES_MAX}`)
+  if (length > bytesMax) {
+    throw protocolError(`a batch of ${length} bytes is over the limit of ${bytesMax}`)
   }
   if (bytes[2] !== PROTOCOL_VERSION) {
     throw new BunhouseError(

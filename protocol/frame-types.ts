@@ -12,6 +12,8 @@ export const FrameType = {
   progress: 10,
   /** From an env process to its daemon: something that the process has noticed about itself. */
   report: 11,
+  /** A part of the payload of a call or its reply. */
+  part: 12,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
@@ -20,6 +22,8 @@ export const FrameFlag = {
   json: 1,
   /** reply, error: a sync function handed out a promise, which its thread awaited. */
   promised: 2,
+  /** call: its result must fit one frame. */
+  whole: 4,
   /** error: the function threw; without it the platform failed. items, with `last`: the item is what the source threw. */
   thrown: 4,
   /** error, from an env process: the instance that was called is gone, and no call can reach it any more. */
@@ -30,6 +34,8 @@ export const FrameFlag = {
   streamedArguments: 32,
   /** items: the one item is what the source returned, and the stream ends. credit: no more items are wanted. */
   last: 64,
+  /** call, reply: the payload is not in the frame, it travels in parts. */
+  parts: 64,
   /** call: the caller wants what the function prints. */
   logs: 128,
 } as const

@@ -42,7 +42,7 @@ export class FrameWriter {
       throw new BunhouseError("PROTOCOL_ERROR", "a frame with oversized metadata")
     }
     const start = this.#begin(HEADER_BYTES + extra.length + payload.length)
-    this.#header(start, type, flags, extra.length, id, target, timeoutMs, serial)
+    writeHeader(this.#view, start, type, flags, extra.length, id, target, timeoutMs, serial)
     if (extra.length > 0) this.#buffer.set(extra, start + HEADER_BYTES)
     this.#buffer.set(payload, start + HEADER_BYTES + extra.length)
   }
@@ -87,10 +87,7 @@ export class FrameWriter {
   /** The batch; the writer starts a new one. The bytes belong to the caller from here on. */
   take(): Buffer<ArrayBuffer> {
     const batch = this.#buffer.subarray(0, this.#length)
-    batch[0] = MAGIC_0
-    batch[1] = MAGIC_1
-    batch[2] = PROTOCOL_VERSION
-    batch[3] = 0
+    writePrefix(batch)
     // The next batch is likely of this size: twice it is room enough, and a burst is forgotten again.
     const next = this.#length > BATCH_BYTES_TARGET * 2 ? 0 : this.#length * 2
     this.#replace(Math.max(FIRST_BUFFER_BYTES, next))
@@ -111,28 +108,36 @@ export class FrameWriter {
     return start
   }
 
-  #header(
-    at: number,
-    type: FrameType,
-    flags: number,
-    extraLength: number,
-    id: number,
-    target: number,
-    timeoutMs: number,
-    serial: number,
-  ): void {
-    const view = this.#view
-    view.setUint32(at + 4, type | (flags << 8) | (extraLength << 16), true)
-    view.setUint32(at + 8, id, true)
-    view.setUint32(at + 12, target, true)
-    view.setUint32(at + 16, timeoutMs, true)
-    view.setUint32(at + 20, serial, true)
-  }
-
   #replace(bytes: number): void {
     this.#buffer = Buffer.allocUnsafeSlow(bytes)
     this.#view = viewOf(this.#buffer)
   }
+}
+
+export function writePrefix(batch: Uint8Array): void {
+  batch[0] = MAGIC_0
+  batch[1] = MAGIC_1
+  batch[2] = PROTOCOL_VERSION
+  batch[3] = 0
+}
+
+/** All of the header at `at` but the length of the frame. */
+export function writeHeader(
+  view: DataView,
+  at: number,
+  type: number,
+  flags: number,
+  extraLength: number,
+  id: number,
+  target: number,
+  timeoutMs: number,
+  serial: number,
+): void {
+  view.setUint32(at + 4, type | (flags << 8) | (extraLength << 16), true)
+  view.setUint32(at + 8, id, true)
+  view.setUint32(at + 12, target, true)
+  view.setUint32(at + 16, timeoutMs, true)
+  view.setUint32(at + 20, serial, true)
 }
 
 const FIRST_BUFFER_BYTES = 2048

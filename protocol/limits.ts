@@ -37,7 +37,14 @@ import {
 import {
   BATCH_BYTES_TARGET,
   BODY_BYTES_MAX,
+  ENV_PAYLOAD_MIB_DEFAULT,
+  ENV_PAYLOAD_BYTES_MAX,
+  ENV_PAYLOAD_MIB_MAX,
   EXTRA_BYTES_MAX,
+  PART_BYTES_MAX,
+  PARTS_WINDOW_BYTES_MAX,
+  PARTS_WINDOW_BYTES_MIN,
+  PARTS_WINDOWS_BYTES_TARGET,
   PAYLOAD_BYTES_MAX,
   SOURCE_BYTES_MAX,
   UNREAD_BYTES_MAX,
@@ -48,7 +55,7 @@ import {
   OBJECT_PART_BYTES_MAX,
 } from "./limits/objects.ts"
 import { STREAM_WINDOW_BYTES, STREAM_WINDOW_ITEMS_MAX } from "./limits/streams.ts"
-import { KIB } from "./limits/units.ts"
+import { KIB, MIB } from "./limits/units.ts"
 
 export * from "./limits/broker.ts"
 export * from "./limits/calls.ts"
@@ -66,6 +73,21 @@ function assertRelation(holds: boolean, relation: string): void {
 assertRelation(
   PAYLOAD_BYTES_MAX + EXTRA_BYTES_MAX + KIB <= BROKER_MESSAGE_BYTES_MAX,
   "a frame with the largest payload to fit one broker message",
+)
+assertRelation(
+  PAYLOAD_BYTES_MAX <= ENV_PAYLOAD_MIB_DEFAULT * MIB &&
+    ENV_PAYLOAD_MIB_DEFAULT <= ENV_PAYLOAD_MIB_MAX &&
+    ENV_PAYLOAD_BYTES_MAX <= OBJECT_BYTES_MAX,
+  "a payload of one frame to be allowed everywhere, and the largest payload to be allowed as an object",
+)
+assertRelation(
+  PART_BYTES_MAX + KIB < MIB && PARTS_WINDOW_BYTES_MIN <= PART_BYTES_MAX,
+  "a part to fit a message of any broker, and a window to be some parts",
+)
+assertRelation(
+  PARTS_WINDOW_BYTES_MAX <= PARTS_WINDOWS_BYTES_TARGET &&
+    PARTS_WINDOWS_BYTES_TARGET < UNREAD_BYTES_MAX,
+  "parts that are on the way to be no reason to close a connection",
 )
 assertRelation(BATCH_BYTES_TARGET <= BROKER_MESSAGE_BYTES_MAX, "a batch to fit one broker message")
 assertRelation(

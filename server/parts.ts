@@ -2,6 +2,7 @@ import { join } from "node:path"
 import { openObjects } from "../broker/object-store.ts"
 import type { Store } from "../broker/store.ts"
 import type { DaemonHello } from "../protocol/hello.ts"
+import { payloadBytesMaxOf } from "../protocol/env-spec.ts"
 import { envLog, type HomePaths } from "../protocol/home.ts"
 import { nameToken } from "../protocol/names.ts"
 import { envSubjects } from "../protocol/subjects.ts"
@@ -128,6 +129,7 @@ function partsOfEnvs(
         space,
         threadsMax: spec.threads.max,
         loopBlockMs: spec.loopBlockMs,
+        payloadBytesMax: payloadBytesMaxOf(spec),
         memoryMiB: spec.memoryMiB,
         bunArgs: spec.bunArgs,
         connection,

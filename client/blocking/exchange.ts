@@ -1,6 +1,6 @@
 import { BunhouseError, type ErrorCode, fromErrorRecord, type Ran } from "../../protocol/errors.ts"
 import { FRAMES_TYPE } from "../../protocol/http.ts"
-import { BODY_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { BODY_BYTES_MAX, ENV_PAYLOAD_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import type { Names } from "../outcome.ts"
 import { type Address, noDaemon } from "../settings.ts"
@@ -56,7 +56,7 @@ function run(names: Names, input: Buffer, timeoutMs: number) {
       stdin: input,
       stdout: "pipe",
       stderr: "pipe",
-      maxBuffer: BODY_BYTES_MAX,
+      maxBuffer: ENV_PAYLOAD_BYTES_MAX + BODY_BYTES_MAX,
       killSignal: "SIGKILL",
       ...(timeoutMs > 0 && { timeout: timeoutMs + DEADLINE_GRACE_MS }),
     })

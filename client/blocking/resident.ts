@@ -1,13 +1,13 @@
 import { type MessagePort, MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads"
 import { asBunhouseError, BunhouseError, fromErrorRecord } from "../../protocol/errors.ts"
-import { FrameReader, FrameType } from "../../protocol/frame.ts"
-import { callIdOf } from "../../protocol/hello.ts"
+import { FrameReader } from "../../protocol/frame.ts"
 import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import type { Credit } from "../../protocol/streams/credit.ts"
-import { type Names, type Outcome, readOutcome } from "../outcome.ts"
+import type { Names, Outcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
 import type { BlockingCall, BlockingCaller, BlockingStream, Logged } from "./blocking-caller.ts"
+import { readReply } from "./reply.ts"
 import { ResidentStream } from "./resident-stream.ts"
 
 /**
@@ -33,10 +33,8 @@ export class ResidentCaller implements BlockingCaller {
       const address = this.#address()
       const { batch, bootId } = this.#ask(names, timeoutMs, { kind: "call", call, address })
       const frame = new FrameReader()
-      frame.open(batch)
-      while (frame.next() && frame.type === FrameType.log) logged(frame, bootId)
-      const { serial } = frame
-      return readOutcome(frame, names, () => callIdOf(bootId, serial))
+      frame.open(batch, batch.length)
+      return readReply(frame, bootId, names, logged)
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
       return { kind: "threw", thrown, wasPromise: false }

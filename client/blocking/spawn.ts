@@ -1,12 +1,13 @@
 import { asBunhouseError } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
-import { callIdOf, readHello } from "../../protocol/hello.ts"
+import { readHello } from "../../protocol/hello.ts"
 import { paths } from "../../protocol/http.ts"
 import { type Credit, RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
-import { type Names, type Outcome, readOutcome } from "../outcome.ts"
+import type { Names, Outcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
 import type { BlockingCall, BlockingCaller, BlockingStream, Logged } from "./blocking-caller.ts"
 import { exchange, failure } from "./exchange.ts"
+import { readReply } from "./reply.ts"
 import { SpawnStream } from "./spawn-stream.ts"
 
 /** Blocking calls by `Bun.spawnSync`: a program makes the one HTTP call, this process waits for it to end. */
@@ -41,12 +42,10 @@ export class SpawnCaller implements BlockingCaller {
 function readAnswer(names: Names, answer: Buffer, logged: Logged): Outcome {
   const frame = new FrameReader()
   try {
-    if (frame.open(answer) < 2) throw new Error("it is not a hello and a reply")
+    if (frame.open(answer, answer.length) < 2) throw new Error("it is not a hello and a reply")
     frame.next()
     const { bootId } = readHello(frame.payload)
-    while (frame.next() && frame.type === FrameType.log) logged(frame, bootId)
-    const { serial } = frame
-    return readOutcome(frame, names, () => callIdOf(bootId, serial))
+    return readReply(frame, bootId, names, logged)
   } catch (error) {
     const { message } = asBunhouseError(error, "reading it")
     const reason = `the daemon's answer cannot be read: ${message}`
@@ -60,7 +59,7 @@ function requestBatch(call: BlockingCall, window?: Credit): Uint8Array {
   const writer = new FrameWriter()
   const flags = logs | (window === undefined ? 0 : FrameFlag.stream)
   writer.write(FrameType.bind, 0, 0, 1, 0, 0, Buffer.from(JSON.stringify(names)))
-  writer.write(FrameType.call, flags, 1, 1, timeoutMs, 0, payload, extra)
   if (window !== undefined) writeCredit(writer, 1, RESULT_STREAM, window)
+  writer.write(FrameType.call, flags, 1, 1, timeoutMs, 0, payload, extra)
   return writer.take()
 }

@@ -1,5 +1,6 @@
 import { Deadlines, remainingMs } from "../../protocol/deadlines.ts"
 import {
+  asBunhouseError,
   BunhouseError,
   type ErrorCode,
   decodeErrorRecord,
@@ -12,11 +13,13 @@ import {
   FrameType,
   type FrameWriter,
 } from "../../protocol/frame.ts"
-import { DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
+import { DEADLINE_GRACE_MS, PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { Outbox } from "../../protocol/outbox.ts"
+import { PARTS_STREAM } from "../../protocol/parts/part.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
+import { LargePayloads } from "./large-payloads.ts"
 import { type OutgoingCall, PendingCall } from "./pending.ts"
 import type { Channel, OpenTransport, Transport } from "./transport.ts"
 
@@ -38,6 +41,7 @@ export class Connection {
   readonly #frame = new FrameReader()
   readonly #transport: Transport
   readonly #outbox: Outbox
+  readonly #large: LargePayloads
   #channel: Channel | undefined
   #isOpening = false
   #bootId = ""
@@ -56,6 +60,7 @@ export class Connection {
       messageBytesMax: this.#transport.messageBytesMax,
       flushAfter: "microtasks",
     })
+    this.#large = new LargePayloads(this.#outbox)
   }
 
   /** Which life of the daemon it speaks to; empty until the hello. Still known to a call that is told of the loss. */
@@ -107,8 +112,7 @@ export class Connection {
   /** Closes the channel. Pending calls fail; a later call opens it again. */
   close(): void {
     for (const pending of this.#pending) {
-      const ran = pending.wasSent ? "maybe" : "no"
-      this.#fail(pending, "CANCELLED", ran, "the connection was closed by this side")
+      this.#fail(pending, "CANCELLED", "the connection was closed by this side")
     }
     this.#channel?.close()
   }
@@ -122,9 +126,26 @@ export class Connection {
         : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
     const { payload, extra, flow } = call
     const flags = (flow?.flags ?? 0) | (call.logged === undefined ? 0 : FrameFlag.logs)
-    this.#outbox
-      .open(payload.length + extra.length)
-      .write(FrameType.call, flags, pending.id, target, left, 0, payload, extra)
+    if (payload.length <= PAYLOAD_BYTES_MAX) {
+      this.#outbox
+        .open(payload.length + extra.length)
+        .write(FrameType.call, flags, pending.id, target, left, 0, payload, extra)
+    } else {
+      this.#large.begin(pending)
+      const { length } = payload
+      this.#outbox
+        .open(extra.length)
+        .write(
+          FrameType.call,
+          flags | FrameFlag.parts,
+          pending.id,
+          target,
+          left,
+          length,
+          NONE,
+          extra,
+        )
+    }
     pending.wasSent = true
     if (flow?.window === undefined) return
     writeCredit(this.#outbox.open(0), pending.id, RESULT_STREAM, flow.window)
@@ -168,7 +189,7 @@ export class Connection {
     this.#targets = new Map()
     this.#freeTargets = []
     const message = `the connection to the daemon was lost during the call (${reason})`
-    for (const pending of this.#pending) this.#fail(pending, "DAEMON_LOST", "maybe", message)
+    for (const pending of this.#pending) this.#fail(pending, "DAEMON_LOST", message)
     this.#bootId = ""
   }
 
@@ -188,27 +209,43 @@ export class Connection {
     const pending = this.#pending.get(frame.id)
     if (pending === undefined) return
     const { type, serial } = frame
+    if (type === FrameType.part) return this.#part(pending, frame)
     if (type === FrameType.items || type === FrameType.credit) {
+      if (type === FrameType.credit && serial === PARTS_STREAM) {
+        return pending.outgoing?.grant(frame.timeoutMs)
+      }
       return pending.call.flow?.received(frame)
     }
+    const whole = this.#large.whole(pending, frame)
     this.#settle(pending)
-    pending.call.replied(frame, () => callIdOf(this.#bootId, serial))
+    pending.call.replied(whole, () => callIdOf(this.#bootId, serial))
+  }
+
+  /** A result that cannot be held is that call's affair. */
+  #part(pending: PendingCall, frame: FrameReader): void {
+    try {
+      this.#large.part(pending, frame)
+    } catch (cause) {
+      this.#giveUp(pending)
+      const { code, message } = asBunhouseError(cause, "taking in the result")
+      pending.call.failed(failure(pending.call, code, "yes", message))
+    }
   }
 
   #listen(pending: PendingCall, signal: AbortSignal): void {
     pending.onAbort = () => {
-      const { wasSent, call } = pending
+      const { ran, call } = pending
       this.#giveUp(pending)
-      call.failed(cancelled(call, wasSent ? "maybe" : "no", signal.reason))
+      call.failed(cancelled(call, ran, signal.reason))
     }
     signal.addEventListener("abort", pending.onAbort, { once: true })
   }
 
   #due(pending: PendingCall): void {
-    const { wasSent, call } = pending
+    const { ran, call } = pending
     this.#giveUp(pending)
     const reason = "the deadline passed, and the daemon did not answer"
-    call.failed(failure(call, "DEADLINE_EXCEEDED", wasSent ? "maybe" : "no", reason))
+    call.failed(failure(call, "DEADLINE_EXCEEDED", ran, reason))
   }
 
   /** The daemon hears of it before its slot is given to another call: there it would be in use still. */
@@ -217,9 +254,9 @@ export class Connection {
     if (pending.wasSent) this.#outbox.open(0).write(FrameType.cancel, 0, pending.id, 0, 0, 0)
   }
 
-  #fail(pending: PendingCall, code: ErrorCode, ran: Ran, message: string): void {
+  #fail(pending: PendingCall, code: ErrorCode, message: string): void {
     this.#settle(pending)
-    pending.call.failed(failure(pending.call, code, ran, message))
+    pending.call.failed(failure(pending.call, code, pending.ran, message))
   }
 
   /** The connection could not be opened: nothing of the call was sent. */
@@ -235,6 +272,7 @@ export class Connection {
   /** M1: from here on nothing else can end the call. */
   #settle(pending: PendingCall): void {
     this.#pending.close(pending.id)
+    this.#large.ended(pending)
     this.#deadlines.remove(pending)
     if (pending.onAbort !== undefined) {
       pending.call.signal?.removeEventListener("abort", pending.onAbort)
@@ -242,6 +280,8 @@ export class Connection {
     if (this.#pending.size === 0) this.#channel?.unref()
   }
 }
+
+const NONE = new Uint8Array(0)
 
 function cancelled(call: OutgoingCall, ran: Ran, reason: unknown): BunhouseError {
   const { env, function: fn } = call

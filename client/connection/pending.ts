@@ -1,6 +1,8 @@
 import type { Timed } from "../../protocol/deadlines.ts"
-import type { BunhouseError } from "../../protocol/errors.ts"
+import type { BunhouseError, Ran } from "../../protocol/errors.ts"
 import type { FrameReader } from "../../protocol/frame.ts"
+import type { FrameAssembly } from "../../protocol/parts/frame-assembly.ts"
+import type { PartSender } from "../../protocol/parts/part-sender.ts"
 import type { Credit } from "../../protocol/streams/credit.ts"
 
 /** What a call needs to be sent. */
@@ -36,8 +38,11 @@ interface CallFlow {
 export class PendingCall implements Timed<PendingCall> {
   readonly call: OutgoingCall
   id = 0
-  /** Its frame was written to a socket: from then on it may have run. */
+  /** Its frame was written to a socket. */
   wasSent = false
+  /** Of arguments, and of a result, that are too large for one frame. */
+  outgoing: PartSender | undefined = undefined
+  incoming: FrameAssembly | undefined = undefined
   onAbort: (() => void) | undefined = undefined
   dueAt = Number.POSITIVE_INFINITY
   timedList: Timed<PendingCall>["timedList"] = undefined
@@ -46,5 +51,10 @@ export class PendingCall implements Timed<PendingCall> {
 
   constructor(call: OutgoingCall) {
     this.call = call
+  }
+
+  /** Whether the function may have run: all of the call was written to a socket. */
+  get ran(): Ran {
+    return this.wasSent && this.outgoing?.isComplete !== false ? "maybe" : "no"
   }
 }

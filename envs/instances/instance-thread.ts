@@ -2,7 +2,7 @@ import { BunhouseError, decodeErrorRecord, type Ran, stateLost } from "../../pro
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { CallFacts } from "../call-context.ts"
 import { loadTooSlow } from "../load-function.ts"
-import { replyFailure, type ReplySink } from "../run-call.ts"
+import { forwardReply, replyFailure, type ResultSink } from "../run-call.ts"
 import { alone } from "../threads/channel.ts"
 import type { ForcedEnds } from "../threads/forced-ends.ts"
 import { type FunctionSource, PoolThread, type ThreadTask } from "../threads/pool-thread.ts"
@@ -67,9 +67,7 @@ export class InstanceThread {
   run(frame: FrameReader): void {
     const { id } = frame
     const { sink, index } = this.#parts
-    const forward = (reply: FrameReader) => {
-      sink.open(reply.end - reply.start).copyFrom(reply, id, 0, 0, 0)
-    }
+    const forward = (reply: FrameReader) => forwardReply(sink, id, reply)
     this.#submit({
       id,
       target: index,
@@ -142,7 +140,7 @@ export class InstanceThread {
 export interface InstanceThreadParts {
   readonly facts: CallFacts
   readonly forced: ForcedEnds
-  readonly sink: ReplySink
+  readonly sink: ResultSink
   readonly index: number
   readonly source: FunctionSource
 }

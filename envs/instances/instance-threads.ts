@@ -1,5 +1,5 @@
 import type { CallFacts } from "../call-context.ts"
-import type { ReplySink } from "../run-call.ts"
+import type { ResultSink } from "../run-call.ts"
 import type { ForcedEnds } from "../threads/forced-ends.ts"
 import type { FunctionSource } from "../threads/pool-thread.ts"
 import { InstanceThread } from "./instance-thread.ts"
@@ -7,14 +7,14 @@ import { InstanceThread } from "./instance-thread.ts"
 /** The threads of the instances of an env process: one each, beside those of the pool. */
 export class InstanceThreads {
   readonly #facts: CallFacts
-  readonly #sink: ReplySink
+  readonly #sink: ResultSink
   readonly #forced: ForcedEnds
   readonly #threads = new Map<number, InstanceThread>()
   #starting = 0
   /** Those who wait to start a thread. */
   readonly #turns: (() => void)[] = []
 
-  constructor(facts: CallFacts, sink: ReplySink, forced: ForcedEnds) {
+  constructor(facts: CallFacts, sink: ResultSink, forced: ForcedEnds) {
     this.#facts = facts
     this.#sink = sink
     this.#forced = forced

@@ -79,7 +79,8 @@ export class Channel {
       const isOurs = this.#in.claim()
       const large = isLarge ? this.#large.shift() : undefined
       if (isOurs) {
-        this.frame.open(large ?? this.#copy())
+        if (large === undefined) this.frame.open(this.#copy())
+        else this.frame.open(large, large.length)
         this.frame.next()
         return true
       }

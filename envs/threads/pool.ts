@@ -2,7 +2,7 @@ import { BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { CallFacts } from "../call-context.ts"
 import { loadTooSlow } from "../load-function.ts"
-import { replyFailure, type ReplySink } from "../run-call.ts"
+import { forwardReply, replyFailure, type ResultSink } from "../run-call.ts"
 import { alone } from "./channel.ts"
 import { Crew } from "./crew.ts"
 import type { ForcedEnds } from "./forced-ends.ts"
@@ -14,7 +14,7 @@ import { StreamTask } from "./stream-task.ts"
  * daemon never hands out more calls than `threadsMax` allows.
  */
 export class ThreadPool {
-  readonly #sink: ReplySink
+  readonly #sink: ResultSink
   readonly #functions = new Map<number, FunctionSource>()
   readonly #crew: Crew
   /** Calls of generators, by id. */
@@ -67,9 +67,7 @@ export class ThreadPool {
     const { id } = frame
     if (frame.flags & FrameFlag.streamedArguments) return this.#refuseStreams(id)
     if (frame.flags & FrameFlag.stream) return this.#stream(frame)
-    const forward = (reply: FrameReader) => {
-      this.#sink.open(reply.end - reply.start).copyFrom(reply, id, 0, 0, 0)
-    }
+    const forward = (reply: FrameReader) => forwardReply(this.#sink, id, reply)
     this.#crew.submit({
       id,
       target: frame.target,
@@ -121,7 +119,7 @@ export class ThreadPool {
 export interface ThreadPoolOptions {
   readonly facts: CallFacts
   readonly forced: ForcedEnds
-  readonly sink: ReplySink
+  readonly sink: ResultSink
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number

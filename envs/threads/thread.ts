@@ -18,6 +18,7 @@ import {
   replyProgress,
   replyThrown,
   replyValue,
+  type ResultSink,
 } from "../run-call.ts"
 import { ownThreadNumber } from "./processor-time.ts"
 import { Channel, type ChannelEnd } from "./channel.ts"
@@ -46,7 +47,13 @@ export interface ThreadStart {
 const writer = new FrameWriter()
 /** By number; the error of one that could not be loaded. */
 const functions = new Map<number, LoadedFunction | BunhouseError>()
-const sink = { open: () => writer }
+const sink: ResultSink = {
+  open: () => writer,
+  result: (id, flags, payload) => writer.write(FrameType.reply, flags, id, 0, 0, 0, payload),
+  get resultBytesMax() {
+    return facts.payloadBytesMax
+  },
+}
 let facts: CallFacts
 let channel: Channel
 let streams: ThreadStreams

@@ -1,5 +1,5 @@
 import { asBunhouseError, BunhouseError } from "../errors.ts"
-import { OBJECT_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../limits.ts"
+import { ENV_PAYLOAD_BYTES_MAX, OBJECT_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../limits.ts"
 import { lower, type Root } from "./lower.ts"
 import { raiseDirectly, raiseWithReferences } from "./raise.ts"
 import { isPlainScalar } from "./scalar.ts"
@@ -19,31 +19,33 @@ const PLAIN = 0
 const WITH_REFERENCES = 1
 
 /**
- * Encodes the arguments of one call.
+ * Encodes the arguments of one call: as much as an env may take, unless `bytesMax` says otherwise.
  *
  * @throws {BunhouseError} VALUE_NOT_SENDABLE with the path (`args[0].user.save`), PAYLOAD_TOO_LARGE.
  * @returns bytes that stay valid; they are never written to again.
  */
-export function encodeArgs(args: readonly unknown[]): Uint8Array {
+export function encodeArgs(args: readonly unknown[], bytesMax = ENV_PAYLOAD_BYTES_MAX): Uint8Array {
   for (const arg of args) {
-    if (!isPlainScalar(arg)) return encodeLowered(args, "args")
+    if (!isPlainScalar(arg)) return encodeLowered(args, "args", bytesMax)
   }
-  return pack(PLAIN, args, "args")
+  return pack(PLAIN, args, "args", bytesMax)
 }
 
 /** Encodes one result; a refusal says that the function ran. */
-export function encodeResult(value: unknown): Uint8Array {
-  return encodeAfterRunning(value, "result")
+export function encodeResult(value: unknown, bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
+  return encodeAfterRunning(value, "result", bytesMax)
 }
 
 /** Encodes one item of a stream; a refusal says that the function ran. */
 export function encodeItem(value: unknown): Uint8Array {
-  return encodeAfterRunning(value, "item")
+  return encodeAfterRunning(value, "item", PAYLOAD_BYTES_MAX)
 }
 
-function encodeAfterRunning(value: unknown, root: Root): Uint8Array {
+function encodeAfterRunning(value: unknown, root: Root, bytesMax: number): Uint8Array {
   try {
-    return isPlainScalar(value) ? pack(PLAIN, value, root) : encodeLowered(value, root)
+    return isPlainScalar(value)
+      ? pack(PLAIN, value, root, bytesMax)
+      : encodeLowered(value, root, bytesMax)
   } catch (error) {
     throw afterRunning(error)
   }
@@ -51,9 +53,7 @@ function encodeAfterRunning(value: unknown, root: Root): Uint8Array {
 
 /** Encodes a value that is kept as an object. Throws VALUE_NOT_SENDABLE with the path, PAYLOAD_TOO_LARGE. */
 export function encodeObject(value: unknown): Uint8Array {
-  const lowered = lower(value, "value")
-  const encoding = lowered.hasReferences ? WITH_REFERENCES : PLAIN
-  return pack(encoding, lowered.value, "value", OBJECT_BYTES_MAX)
+  return encodeLowered(value, "value", OBJECT_BYTES_MAX)
 }
 
 /**
@@ -96,26 +96,22 @@ export function decodeArgs(bytes: Uint8Array, start: number, end: number): unkno
   throw new BunhouseError("PROTOCOL_ERROR", "the arguments of a call are not a list")
 }
 
-function encodeLowered(value: unknown, root: Root): Uint8Array {
+function encodeLowered(value: unknown, root: Root, bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
   const lowered = lower(value, root)
-  return pack(lowered.hasReferences ? WITH_REFERENCES : PLAIN, lowered.value, root)
+  return pack(lowered.hasReferences ? WITH_REFERENCES : PLAIN, lowered.value, root, bytesMax)
 }
 
-function pack(
-  encoding: number,
-  value: unknown,
-  root: Root,
-  bytesMax = PAYLOAD_BYTES_MAX,
-): Uint8Array {
+function pack(encoding: number, value: unknown, root: Root, bytesMax: number): Uint8Array {
   const bytes = packed(value, root)
   bytes[0] = encoding
   if (bytes.length <= bytesMax) return bytes
   throw new BunhouseError(
     "PAYLOAD_TOO_LARGE",
-    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${bytesMax}`,
+    `${WHAT[root]} ${bytes.length} bytes, over the limit of ${bytesMax}${MEND}`,
   )
 }
 
+const MEND = ": keep it with here.objects.put, and pass what that returns"
 const WHAT = {
   args: "the arguments take",
   result: "the result takes",

@@ -1,8 +1,25 @@
 /** What may be said: the sizes of messages, payloads, values, names and code. A part of ../limits.ts. */
 import { KIB, MIB } from "./units.ts"
 
-/** Largest encoded arguments or result of one call. The client checks before sending, the daemon again. */
+/** Largest payload of one frame. Arguments and results beyond it travel in parts; all else is refused. */
 export const PAYLOAD_BYTES_MAX = 7 * MIB
+
+/**
+ * Encoded arguments, and result, of one call, in MiB: what an env takes unless its spec says otherwise, and at most. The
+ * daemon enforces it for arguments, the env process for results.
+ */
+export const ENV_PAYLOAD_MIB_DEFAULT = 64
+export const ENV_PAYLOAD_MIB_MAX = 1024
+export const ENV_PAYLOAD_BYTES_MAX = ENV_PAYLOAD_MIB_MAX * MIB
+
+/** One part of a payload; and what one receiver lets be on the way to it, of one payload and of all together. */
+export const PART_BYTES_MAX = 512 * KIB
+export const PARTS_WINDOW_BYTES_MAX = 4 * MIB
+export const PARTS_WINDOW_BYTES_MIN = 64 * KIB
+export const PARTS_WINDOWS_BYTES_TARGET = 16 * MIB
+
+/** How long a body that brings a payload in parts may stand still. */
+export const LARGE_BODY_STALL_MS_MAX = 30_000
 
 /** Optional metadata of one frame (a caller's own call id, later tracing). The frame reader enforces it. */
 export const EXTRA_BYTES_MAX = 4 * KIB

@@ -1,23 +1,29 @@
 import { BunhouseError } from "../../protocol/errors.ts"
-import { HEADER_BYTES } from "../../protocol/frame.ts"
+import { payloadBytesMaxOf } from "../../protocol/env-spec.ts"
+import { type FrameReader, HEADER_BYTES } from "../../protocol/frame.ts"
 import {
   CALLS_IN_FLIGHT_MAX,
   ENV_QUEUE_BYTES_MAX,
   EXTRA_BYTES_MAX,
   PAYLOAD_BYTES_MAX,
 } from "../../protocol/limits.ts"
+import { payloadBytesOf } from "../../protocol/parts/part.ts"
 import type { FunctionRoute } from "./route.ts"
 
-/** Why a call whose frame takes `bytes` is refused before it is queued; undefined when it is admitted. */
+/** Why the call that `frame` stands on is refused before it is queued; undefined when it is admitted. */
 export function admissionRefusal(
   route: FunctionRoute,
-  bytes: number,
+  frame: FrameReader,
   isTableFull: boolean,
 ): BunhouseError | undefined {
   const { env } = route
+  const bytes = frame.end - frame.start
+  const payloadBytes = payloadBytesOf(frame)
+  const payloadBytesMax = payloadBytesMaxOf(env.spec)
   if (env.refusal !== undefined) return env.refusal
   if (route.refusal !== undefined) return route.refusal
-  if (bytes > FRAME_BYTES_MAX) return tooLarge(route, bytes)
+  if (bytes > FRAME_BYTES_MAX) return tooLarge(route, payloadBytes, PAYLOAD_BYTES_MAX)
+  if (payloadBytes > payloadBytesMax) return tooLarge(route, payloadBytes, payloadBytesMax)
   if (isTableFull) return overloaded(route, `${CALLS_IN_FLIGHT_MAX} calls are in flight`)
   const waits = route.index === undefined || env.link === undefined || !route.lane.hasPlace
   if (!waits) return undefined
@@ -43,7 +49,13 @@ function overloaded({ env, address, info }: FunctionRoute, reason: string): Bunh
   })
 }
 
-function tooLarge({ env, address, info }: FunctionRoute, bytes: number): BunhouseError {
-  const message = `${address}: the arguments take ${bytes} bytes, over the limit of ${PAYLOAD_BYTES_MAX}`
+function tooLarge(
+  { env, address, info }: FunctionRoute,
+  bytes: number,
+  bytesMax: number,
+): BunhouseError {
+  const mend =
+    "keep them with here.objects.put and pass what that returns, or give the env more payloadMiB"
+  const message = `${address}: the arguments take ${bytes} bytes, over the limit of ${bytesMax}: ${mend}`
   return new BunhouseError("PAYLOAD_TOO_LARGE", message, { env: env.name, function: info.name })
 }

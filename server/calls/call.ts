@@ -35,7 +35,7 @@ export class Call implements Timed<Call> {
   queue: CallQueue | undefined = undefined
   /** Whose place the call occupies once it was sent. */
   lane: Lane | undefined = undefined
-  /** Of its frame, once it was sent. */
+  /** Of its frame, once it was sent; before, of what will follow the frame in parts. */
   bytes = 0
   /** The process that it was sent to (C4). */
   link: EnvLink | undefined = undefined
@@ -69,9 +69,9 @@ export class Call implements Timed<Call> {
 
   /** It goes to the env process `link`, and takes a place. */
   occupy(lane: Lane, link: EnvLink, bytes: number): void {
-    lane.take(bytes)
+    this.bytes += bytes
+    lane.take(this.bytes)
     link.awaited++
-    this.bytes = bytes
     this.lane = lane
     this.link = link
     this.version = this.route.info.version
@@ -85,7 +85,7 @@ export interface Caller {
   deliver(callerId: number, frame: FrameReader, call: Call): void
   /** Forwards the log frame that `frame` stands on: what the function printed. The call goes on. */
   log(callerId: number, frame: FrameReader, call: Call): void
-  /** Forwards the items or credit frame that `frame` stands on; the call goes on. */
+  /** Forwards the items, part or credit frame that `frame` stands on; the call goes on. */
   flow(callerId: number, frame: FrameReader, call: Call): void
   /** The platform failed the call. */
   fail(callerId: number, error: BunhouseError, call: Call): void

@@ -1,6 +1,6 @@
 import { type Clock, Deadlines, remainingMs } from "../../protocol/deadlines.ts"
 import type { BunhouseError, ErrorCode, Ran } from "../../protocol/errors.ts"
-import { FrameReader, FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { admissionRefusal } from "./admission.ts"
 import { Call, type Caller } from "./call.ts"
@@ -60,13 +60,13 @@ export class Dispatcher {
   /** Admits the call that `frame` stands on. Returns undefined when it was refused; the caller has been told. */
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
     const call = new Call(caller, frame.id, route, (this.#serial = (this.#serial + 1) >>> 0))
-    const refusal =
-      this.#refusal ?? admissionRefusal(route, frame.end - frame.start, this.#table.isFull)
+    const refusal = this.#refusal ?? admissionRefusal(route, frame, this.#table.isFull)
     if (refusal !== undefined) {
       call.state = "closed"
       caller.fail(frame.id, refusal, call)
       return undefined
     }
+    if (frame.flags & FrameFlag.parts) call.bytes = frame.serial
     call.id = this.#table.open(call)
     this.#drain.admitted()
     this.#deadlines.add(call, frame.timeoutMs)
@@ -126,7 +126,7 @@ export class Dispatcher {
       const call = this.#table.get(frame.id)
       if (call === undefined) continue
       if (frame.type === FrameType.call) this.#fail(call, error.code, "no", error.message)
-      if (frame.type === FrameType.items) this.#giveUp(call, error.code, "maybe", error.message)
+      else if (isPassing(frame.type)) this.#giveUp(call, error.code, "maybe", error.message)
     }
   }
 

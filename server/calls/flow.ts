@@ -1,4 +1,5 @@
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
+import { type Part, PARTS_STREAM, writePart } from "../../protocol/parts/part.ts"
 import {
   type Credit,
   readCredit,
@@ -9,7 +10,7 @@ import type { Call } from "./call.ts"
 import type { EnvLink } from "./route.ts"
 
 /**
- * What passes through the daemon while a call runs: items of its streams, credit for them, what it prints. The daemon holds back
+ * What passes through the daemon while a call runs: items of its streams, parts of its payloads, credit for both, what it prints. The daemon holds back
  * nothing of it: readers bound what is on the way by the credit that they grant.
  *
  * Invariant:
@@ -23,6 +24,7 @@ export function isPassing(type: number): boolean {
 /** A bit for each type. */
 const PASSING =
   (1 << FrameType.items) |
+  (1 << FrameType.part) |
   (1 << FrameType.credit) |
   (1 << FrameType.log) |
   (1 << FrameType.progress)
@@ -40,7 +42,7 @@ export function forward(call: Call, frame: FrameReader): void {
   if (call.state === "waiting") return hold(call, frame)
   const { link } = call // C4
   if (call.state !== "sent" || link?.isReachable !== true) return
-  const serial = frame.type === FrameType.items ? call.serial : frame.serial
+  const serial = frame.type === FrameType.credit ? frame.serial : call.serial
   link.outbox.forward(frame, call.id, frame.target, frame.timeoutMs, serial)
 }
 
@@ -54,6 +56,18 @@ export function grant(call: Call, { items, bytes }: Credit): void {
     if (link?.isReachable !== true) return
     writeCredit(link.outbox.open(0), call.id, RESULT_STREAM, { items, bytes })
   }
+}
+
+/** Grants more of a result that comes in parts. */
+export function grantParts({ state, link, id }: Call, bytes: number): void {
+  if (state !== "sent" || link?.isReachable !== true) return
+  writeCredit(link.outbox.open(0), id, PARTS_STREAM, { items: 0, bytes })
+}
+
+/** Sends a part of the arguments, for which there is credit. */
+export function sendPart({ state, link, id }: Call, part: Part): void {
+  if (state !== "sent" || link?.isReachable !== true) return
+  writePart(link.outbox.open(part.bytes.length), id, part)
 }
 
 /** X1. */

@@ -7,6 +7,7 @@ import {
   IDEMPOTENCY_KEYS_MAX,
   IDEMPOTENCY_TTL_MS,
   IDEMPOTENCY_WAITERS_MAX,
+  PAYLOAD_BYTES_MAX,
 } from "../../protocol/limits.ts"
 import { Call, type Caller } from "./call.ts"
 import type { CallDesk } from "./call-desk.ts"
@@ -61,6 +62,9 @@ export class KeyedCalls implements CallDesk {
       const blocked = checkNesting(extra, route, this.#known)
       if (extra.key === undefined) return this.#dispatch(caller, frame, route, blocked)
       if (frame.flags & (FrameFlag.stream | FrameFlag.streamedArguments)) throw isStream(route)
+      if (frame.flags & FrameFlag.parts) throw tooLarge(route, frame.serial)
+      // Who asks again is told the result from here.
+      frame.mark(FrameFlag.whole)
       return this.#submit(waiter, frame, extra.key, extra, blocked)
     } catch (cause) {
       const error = asBunhouseError(cause, "admitting a call")
@@ -247,6 +251,11 @@ function conflict(route: FunctionRoute, key: string): BunhouseError {
 function isStream({ env, address, info }: FunctionRoute): BunhouseError {
   const message = `${address}: a call with streams takes no idempotency key: what it streams is told once`
   return new BunhouseError("INVALID_ARGUMENT", message, { env: env.name, function: info.name })
+}
+
+function tooLarge({ env, address, info }: FunctionRoute, bytes: number): BunhouseError {
+  const message = `${address}: the arguments take ${bytes} bytes, over the limit of ${PAYLOAD_BYTES_MAX} for calls with an idempotency key`
+  return new BunhouseError("PAYLOAD_TOO_LARGE", message, { env: env.name, function: info.name })
 }
 
 function unknowable(route: FunctionRoute): BunhouseError {

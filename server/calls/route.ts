@@ -16,7 +16,7 @@ export interface EnvRoute {
   readonly instances: Map<string, InstanceRoute>
   /** What waits in the lanes and for functions to be loaded. */
   readonly backlog: Backlog
-  readonly spec: Pick<EnvSpec, "queue" | "timeoutMs">
+  readonly spec: Pick<EnvSpec, "queue" | "timeoutMs" | "payloadMiB">
   /** What was sent and is not answered. */
   readonly flight: Flight
   /** The process that serves the env, while there is one that calls can be sent to. */

@@ -2,6 +2,8 @@ import type { BrokerConnection } from "../../broker/connection.ts"
 import type { EnvBootstrap } from "../../protocol/env-control.ts"
 import type { BunhouseError } from "../../protocol/errors.ts"
 import type { FrameReader } from "../../protocol/frame.ts"
+import type { EnvSubjects } from "../../protocol/subjects.ts"
+import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 import type { About, Report } from "../calls/report.ts"
 import type { EnvLink } from "../calls/route.ts"
 import type { EnvProcess } from "./process.ts"
@@ -15,6 +17,8 @@ export interface EnvProcessOptions {
   readonly threadsMax: number
   /** A call that blocks the loop for longer is told of; 0 for never. */
   readonly loopBlockMs: number
+  /** Of arguments, and of a result. */
+  readonly payloadBytesMax: number
   readonly connection: BrokerConnection
   /** Where the env process finds the broker, and as whom. */
   readonly broker: EnvBootstrap["broker"]
@@ -44,4 +48,34 @@ export interface EnvProcessOptions {
   readonly onReport: (process: EnvProcess, report: Report, isOver: boolean) => void
   /** The broker did not take the calls of `batch`. */
   readonly onUnsent: (batch: Uint8Array, error: BunhouseError) => void
+}
+
+/** What the process is told first. */
+export function bootstrapOf(
+  {
+    env,
+    incarnation,
+    bootId,
+    broker,
+    threadsMax,
+    loopBlockMs,
+    payloadBytesMax,
+    logFile,
+    token,
+  }: EnvProcessOptions,
+  subjects: EnvSubjects,
+): EnvBootstrap {
+  return {
+    protocol: PROTOCOL_VERSION,
+    env,
+    incarnation,
+    bootId,
+    subjects,
+    broker,
+    threadsMax,
+    loopBlockMs,
+    payloadBytesMax,
+    logFile,
+    ...(token !== undefined && { token }),
+  }
 }

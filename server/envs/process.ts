@@ -1,5 +1,4 @@
 import {
-  type EnvBootstrap,
   type GreetRequest,
   type LoadRequest,
   type PingRequest,
@@ -19,7 +18,7 @@ import type { Unlisten } from "../../broker/connection.ts"
 import type { Report } from "../calls/report.ts"
 import { firstHello } from "./first-hello.ts"
 import { killGroup } from "./kill-group.ts"
-import type { EnvProcessOptions } from "./process-options.ts"
+import { bootstrapOf, type EnvProcessOptions } from "./process-options.ts"
 import { spawnEnvProcess } from "./spawn.ts"
 import type { EnvExit, EnvLife } from "./life.ts"
 import { MemoryWatch, residentBytes } from "./memory.ts"
@@ -104,19 +103,7 @@ export class EnvProcess implements EnvLife {
     this.ready = firstHello(options.env, this.#hello.promise, this.exited)
     // Whoever needs `ready` awaits it; that nobody does is no unhandled rejection.
     this.ready.catch(() => {})
-    const bootstrap: EnvBootstrap = {
-      protocol: PROTOCOL_VERSION,
-      env: options.env,
-      incarnation: options.incarnation,
-      bootId: options.bootId,
-      subjects,
-      broker: options.broker,
-      threadsMax: options.threadsMax,
-      loopBlockMs: options.loopBlockMs,
-      logFile: options.logFile,
-      ...(options.token !== undefined && { token: options.token }),
-    }
-    void this.#child.stdin.write(`${JSON.stringify(bootstrap)}\n`)
+    void this.#child.stdin.write(`${JSON.stringify(bootstrapOf(options, subjects))}\n`)
     void this.#child.stdin.flush()
   }
 

@@ -7,6 +7,7 @@ import { readFunctionSpec, readModuleSpec } from "../../protocol/function-spec.t
 import { paths } from "../../protocol/http.ts"
 import {
   BODY_BYTES_MAX,
+  ENV_PAYLOAD_BYTES_MAX,
   FILES_BODY_BYTES_MAX,
   FILES_BODY_MS_MAX,
   UNREAD_BYTES_MAX,
@@ -20,6 +21,7 @@ import type { Objects } from "../objects/objects.ts"
 import { errorResponse, jsonResponse, thrownResponse } from "./answer.ts"
 import { checkFiles } from "./files.ts"
 import { readBody, readJsonBody } from "./body.ts"
+import { readCallBody } from "./call-body.ts"
 import { callByFrames, callByName, nextChunk, releaseStream } from "./calls.ts"
 import type { Gate } from "./gate.ts"
 import { instanceRoutes } from "./instances.ts"
@@ -59,8 +61,8 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
     serve: {
       reusePort: false,
       development: false,
-      // Of a shipped folder; readBody holds all others to BODY_BYTES_MAX.
-      maxRequestBodySize: FILES_BODY_BYTES_MAX,
+      // Of the largest call; readBody holds all others to less.
+      maxRequestBodySize: ENV_PAYLOAD_BYTES_MAX + BODY_BYTES_MAX,
       idleTimeout: 30,
     },
     websocket: {
@@ -200,11 +202,11 @@ function callRoutes(app: Elysia, parts: HttpParts): void {
     desk: parts.desk,
     hello: parts.hello,
     find: (env: string, fn: string) => parts.registry.route(env, fn),
-    sessions: new StreamSessions(parts.desk),
+    sessions: new StreamSessions(),
   }
   app
     .post(paths.frames, async ({ request, server }) => {
-      const body = await readBody(request)
+      const body = await readCallBody(request)
       patient(server, request)
       return callByFrames(calls, request, body)
     })
@@ -214,7 +216,7 @@ function callRoutes(app: Elysia, parts: HttpParts): void {
     })
     .post("/v1/streams/:stream/release", ({ params }) => releaseStream(calls, params.stream))
     .post("/v1/envs/:env/functions/:function/call", async ({ request, server }) => {
-      const body = await readBody(request)
+      const body = await readCallBody(request)
       patient(server, request)
       return callByName(calls, request, body, namesIn(request))
     })

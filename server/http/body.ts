@@ -47,7 +47,7 @@ async function readUpTo(request: Request, bytesMax: number): Promise<Uint8Array>
   return Buffer.concat(chunks)
 }
 
-function tooLarge(bytesMax: number): BunhouseError {
+export function tooLarge(bytesMax: number): BunhouseError {
   const message = `the request body is larger than ${bytesMax} bytes`
   return new BunhouseError("PAYLOAD_TOO_LARGE", message)
 }

@@ -111,7 +111,7 @@ export class SocketCaller implements Caller {
 
   flow(callerId: number, frame: FrameReader, call: Call): void {
     const { target, timeoutMs } = frame
-    const serial = frame.type === FrameType.items ? call.serial : frame.serial
+    const serial = frame.type === FrameType.credit ? frame.serial : call.serial
     this.#outbox.forward(frame, callerId, target, timeoutMs, serial)
   }
 
@@ -124,6 +124,7 @@ export class SocketCaller implements Caller {
       case FrameType.cancel:
         return this.#cancel(frame.id)
       case FrameType.items:
+      case FrameType.part:
       case FrameType.credit:
         return this.#flow(frame)
       default:

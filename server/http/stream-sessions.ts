@@ -7,7 +7,7 @@ import {
   STREAM_WINDOW_ITEMS_MAX,
 } from "../../protocol/limits.ts"
 import { ChunkBuffer, type Taken } from "../../protocol/streams/chunk.ts"
-import { type Credit, readCredit } from "../../protocol/streams/credit.ts"
+import type { Credit } from "../../protocol/streams/credit.ts"
 import type { Call, Caller } from "../calls/call.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
 import { grant } from "../calls/flow.ts"
@@ -23,30 +23,27 @@ import type { FunctionRoute } from "../calls/route.ts"
  */
 export class StreamSessions {
   readonly #sessions = new Map<string, Session>()
-  readonly #desk: CallDesk
-
-  constructor(desk: CallDesk) {
-    this.#desk = desk
-  }
 
   /**
-   * Makes the call that `frame` stands on, with the credit of the frame behind it, and fetches the first chunk into
-   * `writer`, under the call's id.
+   * Makes the call that `frame` stands on at `desk`, and fetches the first chunk into `writer`, under the call's id.
    */
   async open(options: {
+    readonly desk: CallDesk
     readonly route: FunctionRoute
     readonly frame: FrameReader
+    /** What the caller grants with the call. */
+    readonly credit: Credit
     readonly signal: AbortSignal
     readonly writer: FrameWriter
   }): Promise<void> {
-    const { route, frame, signal, writer } = options
+    const { desk, route, frame, credit, signal, writer } = options
     if (this.#sessions.size >= STREAM_SESSIONS_MAX) {
       const message = `${STREAM_SESSIONS_MAX} streams are being fetched, and no more are taken now`
       throw new BunhouseError("OVERLOADED", message, { retryAfterMs: 1_000 })
     }
     const key = crypto.randomUUID()
-    const session = new Session(frame.id, this.#desk, () => this.#sessions.delete(key))
-    session.begin(frame, route)
+    const session = new Session(frame.id, desk, () => this.#sessions.delete(key))
+    session.begin(frame, route, credit)
     this.#sessions.set(key, session)
     const name = Buffer.from(JSON.stringify({ stream: key }))
     const { isLast } = await session.fetch(writer, signal)
@@ -82,13 +79,9 @@ class Session implements Caller {
     this.#forget = forget
   }
 
-  begin(frame: FrameReader, route: FunctionRoute): void {
+  begin(frame: FrameReader, route: FunctionRoute, credit: Credit): void {
     this.#call = this.#desk.submit(this, frame, route)
-    if (!frame.next() || frame.type !== FrameType.credit) {
-      this.close()
-      throw new BunhouseError("PROTOCOL_ERROR", "expected a credit frame behind the call frame")
-    }
-    if (this.#call !== undefined) grant(this.#call, bounded(readCredit(frame)))
+    if (this.#call !== undefined) grant(this.#call, bounded(credit))
   }
 
   /** SS2. */

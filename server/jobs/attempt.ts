@@ -25,7 +25,9 @@ export function attempt(options: AttemptOptions): Promise<Outcome> {
   const { dispatcher, route, args, isJson, timeoutMs, signal } = options
   if (signal.aborted) return Promise.resolve(failed(cancelled(route, "no")))
   const writer = new FrameWriter()
-  writer.write(FrameType.call, isJson ? FrameFlag.json : 0, 0, 0, timeoutMs, 0, args)
+  // The store takes no more than a frame.
+  const flags = FrameFlag.whole | (isJson ? FrameFlag.json : 0)
+  writer.write(FrameType.call, flags, 0, 0, timeoutMs, 0, args)
   const frame = new FrameReader()
   frame.open(writer.take())
   frame.next()

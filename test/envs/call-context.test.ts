@@ -1,7 +1,8 @@
+import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { describe, expect, test } from "bun:test"
 import { RunningCall } from "../../envs/call-context.ts"
 
-const FACTS = { env: "lab", bootId: "boot" }
+const FACTS = { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }
 
 describe("RunningCall", () => {
   test("knows its call id, env and function", () => {

@@ -34,6 +34,7 @@ beforeEach(async () => {
       broker: { url: "nats://nowhere" },
       threadsMax: 1,
       loopBlockMs: 100,
+      payloadBytesMax: 7 * 1024 * 1024,
       logFile: "/dev/null",
     },
     broker,

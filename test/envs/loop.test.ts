@@ -1,3 +1,4 @@
+import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { beforeEach, describe, expect, test } from "bun:test"
 import { Loop } from "../../envs/loop.ts"
 import { encodeArgs } from "../../protocol/codec/index.ts"
@@ -10,7 +11,7 @@ let sink: FakeSink
 let loop: Loop
 beforeEach(() => {
   sink = new FakeSink()
-  loop = new Loop({ env: "lab", bootId: "boot" }, sink)
+  loop = new Loop({ env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }, sink)
 })
 
 function run(id: number, call: (...args: unknown[]) => unknown, ...args: unknown[]): void {

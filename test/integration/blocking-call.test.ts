@@ -103,8 +103,8 @@ describe("both ways of a blocking call", () => {
   test.each([
     ["an argument that cannot be sent", "echo", [{ f: () => 1 }], "VALUE_NOT_SENDABLE", "no"],
     ["a result that cannot be sent", "unsendable", [], "VALUE_NOT_SENDABLE", "yes"],
-    ["too many bytes to send", "same", [new Uint8Array(8_000_000)], "PAYLOAD_TOO_LARGE", "no"],
-    ["too many bytes to return", "bytes", [8_000_000], "PAYLOAD_TOO_LARGE", "yes"],
+    ["too many bytes to send", "same", [new Uint8Array(70_000_000)], "PAYLOAD_TOO_LARGE", "no"],
+    ["too many bytes to return", "bytes", [70_000_000], "PAYLOAD_TOO_LARGE", "yes"],
     ["a thread that ends", "exit", [], "WORKER_LOST", "maybe"],
   ])("fail alike for %s", async (_what, name, args, code, ran) => {
     const [spawn, resident] = await bothEnds(name, ...args)

@@ -146,8 +146,8 @@ function callBatch(args: unknown[], name = "count", items = 100): Uint8Array<Arr
   const writer = new FrameWriter()
   const names = Buffer.from(JSON.stringify({ env: "lab", function: name }))
   writer.write(FrameType.bind, 0, 0, 1, 0, 0, names)
-  writer.write(FrameType.call, FrameFlag.stream, 7, 1, 10_000, 0, encodeArgs(args))
   writeCredit(writer, 7, 0, { items, bytes: 1 << 20 })
+  writer.write(FrameType.call, FrameFlag.stream, 7, 1, 10_000, 0, encodeArgs(args))
   return writer.take()
 }
 
@@ -245,15 +245,15 @@ describe("chunks of a stream over HTTP", () => {
     await until(() => isMarked(`${mark}.aborted`), "the generator to hear of it")
   })
 
-  test("need credit behind the call", async () => {
+  test("need credit ahead of the call", async () => {
     const batch = callBatch([1])
     const reader = new FrameReader()
     reader.open(batch)
     while (reader.next() && reader.type !== FrameType.credit);
-    const cut = batch.slice(0, reader.start)
-    const seen = await frames(await post(paths.frames, cut))
-    expect(seen.at(-1)).toMatchObject({ type: FrameType.error })
-    expect(seen.at(-1)?.text).toContain("PROTOCOL_ERROR")
+    const cut = Buffer.concat([batch.subarray(0, reader.start), batch.subarray(reader.end)])
+    const answer = await post(paths.frames, cut)
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ error: { code: "PROTOCOL_ERROR", ran: "no" } })
   })
 })
 

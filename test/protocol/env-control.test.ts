@@ -7,7 +7,7 @@ import {
 } from "../../protocol/env-control.ts"
 import { BunhouseError, toErrorRecord } from "../../protocol/errors.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
-import { DEPLOY_TIMEOUT_MS_DEFAULT } from "../../protocol/limits.ts"
+import { DEPLOY_TIMEOUT_MS_DEFAULT, PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 import { refusal } from "../support/sent.ts"
 
@@ -20,6 +20,7 @@ const BOOTSTRAP = {
   broker: { url: "nats://127.0.0.1:1", user: "u", password: "p" },
   threadsMax: 4,
   loopBlockMs: 100,
+  payloadBytesMax: PAYLOAD_BYTES_MAX,
   logFile: "/logs/env.log",
 }
 const HELLO = { protocol: PROTOCOL_VERSION, incarnation: "i1", pid: 42, connections: 1 }

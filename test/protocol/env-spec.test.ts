@@ -5,6 +5,7 @@ import {
   CALL_TIMEOUT_MS_DEFAULT,
   ENV_CONCURRENCY_DEFAULT,
   ENV_QUEUE_DEFAULT,
+  ENV_PAYLOAD_MIB_DEFAULT,
   ENV_THREADS_MAX_DEFAULT,
   LOOP_BLOCK_MS_DEFAULT,
 } from "../../protocol/limits.ts"
@@ -20,6 +21,7 @@ const DEFAULTS = {
   setup: [],
   timeoutMs: CALL_TIMEOUT_MS_DEFAULT,
   loopBlockMs: LOOP_BLOCK_MS_DEFAULT,
+  payloadMiB: ENV_PAYLOAD_MIB_DEFAULT,
 }
 
 describe("readEnvSpec()", () => {

@@ -218,7 +218,7 @@ const ROWS: Readonly<Record<ErrorCode, Row>> = {
 let stack: Stack
 beforeAll(async () => {
   stack = await startStack()
-  const lab = stack.here.env("lab")
+  const lab = stack.here.env("lab", { payloadMiB: 7 })
   await fn(async (x: unknown) => x, { name: "echo" }).to(lab)
   await fn(async () => 1n, { name: "giveBigInt" }).to(lab)
   await fn(async () => "x".repeat(8 * 1024 * 1024), { name: "giveMuch" }).to(lab)

@@ -60,7 +60,7 @@ export class FakeEnv implements EnvRoute {
   readonly functions = new Map<string, FunctionRoute>()
   readonly instances: EnvRoute["instances"] = new Map()
   readonly flight = { bytes: 0 }
-  spec = { queue: 1_000, timeoutMs: 300_000 }
+  spec = { queue: 1_000, timeoutMs: 300_000, payloadMiB: 64 }
   link: FakeLink | undefined = new FakeLink()
   refusal: BunhouseError | undefined
   /** Functions that were asked to be loaded, in order. */

@@ -1,7 +1,8 @@
 import { decodePayload } from "../../protocol/codec/index.ts"
 import { decodeErrorRecord } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
-import type { ReplySink } from "../../envs/run-call.ts"
+import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
+import type { ResultSink } from "../../envs/run-call.ts"
 
 /** How a call was answered. */
 export interface Answer {
@@ -11,12 +12,18 @@ export interface Answer {
 }
 
 /** Where replies of an env go in a test: decoded, by call id, each at most once. */
-export class FakeSink implements ReplySink {
+export class FakeSink implements ResultSink {
   readonly #writer = new FrameWriter()
   readonly #answers = new Map<number, Answer[]>()
 
+  readonly resultBytesMax = PAYLOAD_BYTES_MAX
+
   open(): FrameWriter {
     return this.#writer
+  }
+
+  readonly result = (id: number, flags: number, payload: Uint8Array): void => {
+    this.#writer.write(FrameType.reply, flags, id, 0, 0, 0, payload)
   }
 
   /** The answer of a call, undefined while there is none. Fails when there are two. */

@@ -1,3 +1,4 @@
+import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { writeFileSync } from "node:fs"
 import { ForcedEnds } from "../../envs/threads/forced-ends.ts"
 import { ThreadPool } from "../../envs/threads/pool.ts"
@@ -17,7 +18,7 @@ export class ThreadLab implements AsyncDisposable {
   #ids = 0
 
   constructor({ threadsMax = 2, idleMs = 50 } = {}) {
-    const facts = { env: "lab", bootId: "boot" }
+    const facts = { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }
     const forced = new ForcedEnds(this.#sink)
     this.pool = new ThreadPool({ facts, forced, sink: this.#sink, threadsMax, idleMs, kept: 0 })
   }

@@ -18,6 +18,7 @@ const env: EnvStatus = {
     setup: [],
     timeoutMs: 300_000,
     loopBlockMs: 100,
+    payloadMiB: 64,
   },
   retiring: 0,
   pid: 12,

@@ -1,3 +1,4 @@
+import { PAYLOAD_BYTES_MAX } from "../../../protocol/limits.ts"
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { ForcedEnds } from "../../../envs/threads/forced-ends.ts"
@@ -35,7 +36,7 @@ async function start(code: string, timeoutMs = 5_000): Promise<InstanceThread> {
   const path = folder.join(`${crypto.randomUUID()}.mjs`)
   writeFileSync(path, code)
   const source = { name: "Tally/1", path, as: "instance", export: "default" } as const
-  const facts = { env: "lab", bootId: "boot" }
+  const facts = { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }
   const started = new InstanceThread({
     facts,
     forced: new ForcedEnds(sink),

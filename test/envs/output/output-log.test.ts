@@ -7,6 +7,7 @@ import {
   LOG_FLUSH_MS,
   LOG_LINE_LENGTH_MAX,
   LOG_PROCESS_BYTES_MAX,
+  PAYLOAD_BYTES_MAX,
 } from "../../../protocol/limits.ts"
 import { decodeLines } from "../../../protocol/log-lines.ts"
 import { until } from "../../support/until.ts"
@@ -40,7 +41,14 @@ beforeEach(() => {
 })
 
 function call(id: number, wantsLogs = true): RunningCall {
-  const running = new RunningCall({ env: "lab", bootId: "boot" }, "f", id, id, 0, () => {})
+  const running = new RunningCall(
+    { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX },
+    "f",
+    id,
+    id,
+    0,
+    () => {},
+  )
   running.wantsLogs = wantsLogs
   return running
 }

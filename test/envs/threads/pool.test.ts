@@ -1,3 +1,4 @@
+import { PAYLOAD_BYTES_MAX } from "../../../protocol/limits.ts"
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { ForcedEnds } from "../../../envs/threads/forced-ends.ts"
@@ -22,7 +23,7 @@ function makePool({ threadsMax = 2, idleMs = 50, kept = 0 } = {}): void {
   sink = new FakeSink()
   const forced = new ForcedEnds(sink)
   pool = new ThreadPool({
-    facts: { env: "lab", bootId: "boot" },
+    facts: { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX },
     forced,
     sink,
     threadsMax,

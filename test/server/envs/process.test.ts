@@ -39,6 +39,7 @@ function start(cwd = folder.path): EnvProcess {
     space: "space",
     threadsMax: 3,
     loopBlockMs: 100,
+    payloadBytesMax: 7 * 1024 * 1024,
     token: undefined,
     connection: broker,
     broker: { url: "nats://127.0.0.1:1" },
