@@ -34,12 +34,17 @@ export class Channel {
     port.start()
   }
 
-  /** Sends the one frame of `batch`; there is room for it. The bytes stay the caller's. */
-  send(batch: Uint8Array): Position {
+  /**
+   * Sends the one frame of `batch`; there is room for it. The bytes stay the caller's, unless they are given away: then
+   * they are moved rather than copied, where that pays.
+   */
+  send(batch: Uint8Array, isGiven = false): Position {
     const body = batch.subarray(PREFIX.length)
     let position = body.length > BODY_BYTES_MAX ? undefined : this.#out.write(body)
     if (position === undefined) {
-      this.#port.postMessage(batch) // N1: ahead of its entry
+      const { buffer } = batch
+      const isMoved = isGiven && buffer instanceof ArrayBuffer
+      this.#port.postMessage(batch, isMoved ? [buffer] : []) // N1: ahead of its entry
       position = this.#out.writeElsewhere()
     }
     if (this.#out.takeSleeper()) this.#port.postMessage(null) // N2
@@ -80,7 +85,7 @@ export class Channel {
       const large = isLarge ? this.#large.shift() : undefined
       if (isOurs) {
         if (large === undefined) this.frame.open(this.#copy())
-        else this.frame.open(large, large.length)
+        else this.frame.open(ownBytes(large), large.length)
         this.frame.next()
         return true
       }
@@ -126,13 +131,26 @@ export function channelEnds(): [ChannelEnd, ChannelEnd] {
   ]
 }
 
-/** A frame as a batch of its own. */
+/**
+ * A frame as a batch of its own. A very large one lies in shared memory: it is not copied again for each thread that it is
+ * sent to until one takes it.
+ */
 export function alone(frame: FrameReader): Uint8Array {
   const { bytes, start, end } = frame
-  const batch = new Uint8Array(PREFIX.length + end - start)
+  const length = PREFIX.length + end - start
+  const batch = new Uint8Array(memoryOf(length))
   batch.set(PREFIX)
   batch.set(bytes.subarray(start, end), PREFIX.length)
   return batch
+}
+
+function memoryOf(length: number): ArrayBuffer | SharedArrayBuffer {
+  return length > SHARED_BYTES_MIN ? new SharedArrayBuffer(length) : new ArrayBuffer(length)
+}
+
+/** Not every reader of bytes takes shared memory. */
+function ownBytes(batch: Uint8Array): Uint8Array {
+  return batch.buffer instanceof SharedArrayBuffer ? new Uint8Array(batch) : batch
 }
 
 /** What every batch begins with. */
@@ -140,3 +158,4 @@ const PREFIX = new FrameWriter().take()
 const RING_BYTES = 64 * 1024
 /** A larger frame goes through the port, where it is copied, too, but takes no room from others. */
 const BODY_BYTES_MAX = 8 * 1024
+const SHARED_BYTES_MIN = 1024 * 1024

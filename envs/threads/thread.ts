@@ -184,7 +184,7 @@ function report(id: number, payload: Uint8Array): void {
 function answer(): void {
   current?.end()
   current = undefined
-  channel.send(writer.take())
+  channel.send(writer.take(), true)
   channel.pass()
 }
 

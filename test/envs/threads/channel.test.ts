@@ -80,6 +80,27 @@ describe("Channel", () => {
     expect(near.isPassed).toBe(true)
   })
 
+  test("sends a very large frame again without copying it, and hands it out as own bytes", async () => {
+    const payload = new Uint8Array(20 * LARGE).fill(9)
+    const batch = alone(standingOn(batchOf(FrameType.call, { id: 1, payload })))
+    expect(batch.buffer).toBeInstanceOf(SharedArrayBuffer)
+    near.revoke(near.send(batch))
+    near.send(batch)
+    await until(() => arrived.length === 1, "the frame")
+    expect(arrived).toEqual([[1, 20 * LARGE]])
+    expect(far.frame.bytes.buffer).toBeInstanceOf(ArrayBuffer)
+    expect(far.frame.payload.every((byte) => byte === 9)).toBe(true)
+    expect(batch).toHaveLength(20 * LARGE + 28)
+  })
+
+  test("moves what is given away", async () => {
+    const batch = batchOf(FrameType.reply, { id: 2, payload: new Uint8Array(LARGE) })
+    near.send(batch, true)
+    expect(batch).toHaveLength(0)
+    await until(() => arrived.length === 1, "the frame")
+    expect(arrived).toEqual([[2, LARGE]])
+  })
+
   test("alone() is a batch of the one frame, whatever stood around it", () => {
     const frame = standingOn(batchOf(FrameType.call, { id: 7, payload: "seven" }))
     const batch = alone(frame)
