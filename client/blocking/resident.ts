@@ -17,6 +17,8 @@ import { ResidentStream } from "./resident-stream.ts"
  * Invariants:
  * Y1. An answer is taken only for the call that waits for it: late answers to calls that were given up are passed over.
  * Y2. It does not wait for a thread that is dead: the thread's heart beats in the shared memory.
+ * Y3. It waits in short slices: a collection of garbage that this thread's heap is in the middle of cannot go on while it
+ *     waits, and holds up the other thread, which then does not answer (seen once in some ten thousand calls).
  */
 export class ResidentCaller implements BlockingCaller {
   readonly #address: () => Address
@@ -80,20 +82,18 @@ export class ResidentCaller implements BlockingCaller {
         ? Number.POSITIVE_INFINITY
         : performance.now() + timeoutMs + 2 * DEADLINE_GRACE_MS
     let beats = Atomics.load(thread.state, HEARTBEAT)
+    let beatAt = performance.now()
     while (true) {
-      Atomics.wait(
-        thread.state,
-        ANSWERED,
-        0,
-        Math.min(HEART_STOPPED_MS, giveUpAt - performance.now()),
-      )
+      const time = performance.now()
+      Atomics.wait(thread.state, ANSWERED, 0, Math.min(WAIT_SLICE_MS, giveUpAt - time)) // Y3
       Atomics.store(thread.state, ANSWERED, 0)
       for (let next = receive(thread.port); next !== undefined; next = receive(thread.port)) {
         if (next.number === number) return next // Y1
       }
       if (performance.now() >= giveUpAt) return undefined
       const beatsNow = Atomics.load(thread.state, HEARTBEAT)
-      if (beatsNow === beats) this.#loseThread() // Y2
+      if (beatsNow !== beats) beatAt = time
+      else if (time - beatAt > HEART_STOPPED_MS) this.#loseThread() // Y2
       beats = beatsNow
     }
   }
@@ -143,6 +143,8 @@ export const HEARTBEAT = 1
 /** How often the heart beats. */
 export const HEARTBEAT_MS = 500
 const HEART_STOPPED_MS = 5_000
+/** What one wait may last at most. */
+const WAIT_SLICE_MS = 10
 
 interface Thread {
   readonly worker: Worker
