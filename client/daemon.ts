@@ -12,7 +12,7 @@ import type { OpenTransport } from "./connection/transport.ts"
 import { Env } from "./env.ts"
 import { Job } from "./job.ts"
 import { type JobListOptions, listJobs } from "./job-list.ts"
-import { Link } from "./link.ts"
+import { Link, rememberLink } from "./link.ts"
 import { Objects } from "./objects.ts"
 import { readStatus } from "./read-status.ts"
 import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
@@ -30,6 +30,7 @@ export class Daemon implements Disposable {
   /** Made by `connect`. */
   constructor(options: ConnectOptions, environment: Environment, transport?: OpenTransport) {
     this.#link = new Link(options, environment, transport)
+    rememberLink(this, this.#link)
     this.objects = new Objects(this.#link.control)
   }
 

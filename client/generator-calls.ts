@@ -1,10 +1,10 @@
-import { encodeArgs } from "../protocol/codec/index.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { type Credit, windowOf } from "../protocol/streams/credit.ts"
 import { iterate } from "./blocking/iterate.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
 import { type CallSettings, settingsOf } from "./call-settings.ts"
+import { encodeCall } from "./later.ts"
 import type { Link } from "./link.ts"
 import { nested } from "./nesting.ts"
 import type { CallOptions } from "./remote.ts"
@@ -35,7 +35,7 @@ export class GeneratorCalls {
     return streamCall({
       ...this.#settings,
       connection: this.#link.connection,
-      args: new StreamedArguments(args, this.#info),
+      args: new StreamedArguments(args, this.#info, this.#link),
       window: this.#window,
     })
   }
@@ -53,12 +53,12 @@ export class GeneratorCalls {
   blockingValue(args: readonly unknown[]): Generator {
     checkMayBlock(this.#settings.names, this.#settings.signal)
     if (hasStreams(args)) throw cannotStream(this.#settings.names)
-    const payload = encodeArgs(args)
+    const { payload, flags } = encodeCall(args, this.#link, this.#settings.names)
     return iterate(this.#settings.names, () => {
       const call = { timeoutMs: this.#settings.timeoutMs, signal: undefined }
       const { timeoutMs, extra } = nested(call, undefined, "blocking")
       return this.#link.blocking.stream(
-        { names: this.#settings.names, payload, extra, timeoutMs, wantsLogs: false },
+        { names: this.#settings.names, payload, flags, extra, timeoutMs, wantsLogs: false },
         this.#window,
       )
     })

@@ -8,6 +8,7 @@ import { checkJobId, type JobOptions, type JobStatus, readJobOptions } from "../
 import { CONTROL_TIMEOUT_MS, PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import { errorIn, readJobOutcome } from "./job-outcome.ts"
 import { within } from "./job-requests.ts"
+import { hasLaters } from "./later.ts"
 import type { Link } from "./link.ts"
 import { patiently } from "./patience.ts"
 
@@ -95,6 +96,10 @@ export async function startJob<R>(start: {
   readonly timeoutMs?: number
 }): Promise<Job<R>> {
   const { link, info, args } = start
+  if (hasLaters(args)) {
+    const message = `${info.env}/${info.name}: a job is started with values: await what .later(…) stands for`
+    throw new BunhouseError("INVALID_ARGUMENT", message, { env: info.env, function: info.name })
+  }
   const body = new Uint8Array(encodeArgs(args, PAYLOAD_BYTES_MAX))
   const timeoutMs = checkTimeoutMs(start.timeoutMs ?? 0)
   // With an id of its own the start may be repeated when the daemon was lost before it answered.

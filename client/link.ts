@@ -1,3 +1,4 @@
+import { BunhouseError } from "../protocol/errors.ts"
 import type { Environment } from "../protocol/home.ts"
 import type { BlockingCaller } from "./blocking/blocking-caller.ts"
 import { ResidentCaller } from "./blocking/resident.ts"
@@ -10,6 +11,19 @@ import type { OnLog } from "./logs.ts"
 import { RetryBudget } from "./retry.ts"
 import { JobRequests } from "./job-requests.ts"
 import { type Address, type ConnectOptions, resolveAddress } from "./settings.ts"
+
+/** Of a daemon, for those who are no users of it. */
+export function linkOf(daemon: object): Link {
+  const link = links.get(daemon)
+  if (link !== undefined) return link
+  throw new BunhouseError("INTERNAL", "expected a daemon")
+}
+
+export function rememberLink(daemon: object, link: Link): void {
+  links.set(daemon, link)
+}
+
+const links = new WeakMap<object, Link>()
 
 /** All ways to one daemon. Nothing is opened before it is needed. */
 export class Link {

@@ -1,5 +1,6 @@
 import { decodePayload } from "../protocol/codec/index.ts"
 import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../protocol/errors.ts"
+import { readOrigin } from "../protocol/origin.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
 
 /** What `error.remote` says of an error that a remote function threw. */
@@ -39,7 +40,8 @@ export function readOutcome(frame: FrameReader, names: Names, callId: () => stri
     const isThrown = (flags & FrameFlag.thrown) !== 0
     if (!isThrown) return { kind: "threw", thrown: decodeErrorRecord(frame.payload), wasPromise }
     const thrown = decodePayload(bytes, payloadStart, end)
-    addRemoteInfo(thrown, names, callId(), versionIn(frame))
+    const { version, who } = readOrigin(frame.extra)
+    addRemoteInfo(thrown, who ?? names, who?.callId ?? callId(), version)
     return { kind: "threw", thrown, wasPromise }
   } catch (cause) {
     // What came back cannot be read, but it did come back.
@@ -52,11 +54,6 @@ export function readOutcome(frame: FrameReader, names: Names, callId: () => stri
 }
 
 /** Adds `error.remote` to an error. */
-/** Beside what was thrown stands the version of the code that threw it. */
-function versionIn({ extra }: FrameReader): string | undefined {
-  return extra.length === 0 ? undefined : Buffer.from(extra).toString()
-}
-
 export function addRemoteInfo(
   thrown: unknown,
   names: Names,

@@ -1,10 +1,10 @@
-import { encodeArgs } from "../protocol/codec/index.ts"
 import { now } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { type CallExtra, checkIdempotencyKey } from "../protocol/extra.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
 import { type CallSettings, settingsOf } from "./call-settings.ts"
+import { type EncodedCall, encodeCall } from "./later.ts"
 import type { Link } from "./link.ts"
 import { tellLines } from "./logs.ts"
 import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
@@ -49,9 +49,9 @@ export class RemoteCall {
     if (hasStreams(args)) return this.#withStreams(args, signal)
     const attempts = this.#attempts()
     try {
-      const payload = encodeArgs(args)
-      if (attempts === undefined) return this.#attempt(payload, signal, undefined)
-      return retried(attempts, () => this.#attempt(payload, signal, attempts), signal)
+      const encoded = encodeCall(args, this.#link, this.#settings.names)
+      if (attempts === undefined) return this.#attempt(encoded, signal, undefined)
+      return retried(attempts, () => this.#attempt(encoded, signal, attempts), signal)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -63,7 +63,7 @@ export class RemoteCall {
     return callWithStreams({
       ...this.#settings,
       connection: this.#link.connection,
-      args: new StreamedArguments(list, this.#info),
+      args: new StreamedArguments(list, this.#info, this.#link),
       signal,
     })
   }
@@ -87,7 +87,7 @@ export class RemoteCall {
   }
 
   #attempt(
-    payload: Uint8Array,
+    { payload, flags }: EncodedCall,
     signal: AbortSignal | undefined,
     attempts: Attempts | undefined,
   ): Promise<unknown> {
@@ -100,6 +100,7 @@ export class RemoteCall {
         env: this.#info.env,
         function: this.#info.name,
         payload,
+        flags,
         ...inherited,
         logged:
           onLog && ((frame) => tellLines(onLog, this.#settings.names, frame, connection.bootId)),
@@ -124,14 +125,14 @@ export class RemoteCall {
     checkMayBlock(this.#settings.names, this.#settings.signal)
     if (hasStreams(args)) throw cannotStream(this.#settings.names)
     const attempts = this.#attempts()
-    const payload = encodeArgs(args)
+    const { payload, flags } = encodeCall(args, this.#link, this.#settings.names)
     const [names, onLog] = [this.#settings.names, this.#settings.onLog]
     const attempt = () => {
       const call = { timeoutMs: attempts?.timeoutMs ?? this.#settings.timeoutMs, signal: undefined }
       const { timeoutMs, extra } = nested(call, this.#extra(attempts), "blocking")
       const wantsLogs = onLog !== undefined
       return this.#link.blocking.call(
-        { names, payload, extra, timeoutMs, wantsLogs },
+        { names, payload, flags, extra, timeoutMs, wantsLogs },
         (frame, bootId) => onLog && tellLines(onLog, names, frame, bootId),
       )
     }

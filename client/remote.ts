@@ -5,6 +5,7 @@ import type { AsAsyncGenerator, AsGenerator, IsGenerator } from "./generator-typ
 import type { JobOptions } from "../protocol/job.ts"
 import { type Job, startJob } from "./job.ts"
 import type { Link } from "./link.ts"
+import { standInFor } from "./later.ts"
 import type { LogLine } from "./logs.ts"
 import type { Items, MapMethod, MapOptions } from "./map.ts"
 import { RemoteCall } from "./remote-call.ts"
@@ -86,6 +87,16 @@ export interface RemoteMethods<F extends AnyFunction> {
    * @throws {BunhouseError} as `async` where the job was not accepted. OVERLOADED when too many jobs are kept.
    */
   start(...args: Parameters<F>): Promise<Job<Awaited<ReturnType<F>>>>
+  /**
+   * Stands for the result of a call, as an argument of another remote function: `await g(f.later(x))` is what
+   * `await g(await f(x))` is, but the result goes from f's env to g's without passing through here. The call is made when
+   * `g` is called, once, however often the stand-in stands among g's arguments. `g` does not run when it fails, and
+   * fails alike. Not for generators, nor for jobs; what it returns has no other use. Deadline and idempotency key
+   * of `with` go along; lines that it prints are in its env's log.
+   *
+   * @throws {BunhouseError} INVALID_ARGUMENT for a generator, a `signal` or `retries`, and where the stand-in is used.
+   */
+  later(...args: Parameters<F>): Awaited<ReturnType<F>>
   /** The same function with other options for its calls. */
   with(options: CallOptions): Remote<F>
   /** The function itself, here. Undefined when only its name is known (`here.get`). */
@@ -161,6 +172,7 @@ export function makeRemote<F extends AnyFunction>(parts: RemoteParts<F>): Remote
     with: (options: CallOptions) => {
       return makeRemote({ ...parts, options: { ...parts.options, ...options } })
     },
+    later: (...args: unknown[]) => standInFor(parts, args),
     local,
     info,
   }

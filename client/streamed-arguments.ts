@@ -9,11 +9,15 @@ import { type StreamEnd, StreamSender } from "../protocol/streams/sender.ts"
 import { Turns } from "../protocol/streams/turns.ts"
 import type { Connection } from "./connection/connection.ts"
 import type { PendingCall } from "./connection/pending.ts"
+import { hasLaters, withLaters } from "./later.ts"
+import type { Link } from "./link.ts"
 import type { Names } from "./outcome.ts"
 
 /**
  * The arguments of a call, of which some are streams: what has `Symbol.asyncIterator` (async generators, ReadableStreams)
  * and stands right in the list of arguments. The function gets async generators in their place.
+ *
+ * They leave holes, and a list behind the last argument says where.
  *
  * Invariants:
  * B1. Nothing is read from a source before the function reads it there.
@@ -27,12 +31,17 @@ export class StreamedArguments {
   #outputs: readonly Output[] = []
 
   /** Throws VALUE_NOT_SENDABLE, PAYLOAD_TOO_LARGE, INVALID_ARGUMENT for streams that cannot be taken. */
-  constructor(args: readonly unknown[], { env, name, run }: FunctionInfo) {
+  constructor(args: readonly unknown[], { env, name, run }: FunctionInfo, link: Link) {
+    const names = { env, function: name }
     const places = placesIn(args)
-    if (places.length > 0 && run === "thread") throw cannotStream({ env, function: name })
+    if (places.length > 0 && run === "thread") throw cannotStream(names)
     this.#sources = places.map((place) => args[place]).filter(isStream)
-    this.flags = places.length > 0 ? FrameFlag.streamedArguments : 0
-    this.payload = encodeArgs(places.length > 0 ? withPlaces(args, places) : args)
+    const rest = places.length > 0 ? args.map((arg) => (isStream(arg) ? null : arg)) : args
+    const isLater = hasLaters(rest)
+    const said = isLater ? withLaters(rest, link, names) : rest
+    this.flags =
+      (places.length > 0 ? FrameFlag.streamedArguments : 0) | (isLater ? FrameFlag.later : 0)
+    this.payload = encodeArgs(places.length > 0 ? [...said, places] : said)
   }
 
   /** The call was made. */
@@ -159,11 +168,6 @@ function placesIn(args: readonly unknown[]): number[] {
   if (places.length <= STREAMED_ARGUMENTS_MAX) return places
   const message = `expected at most ${STREAMED_ARGUMENTS_MAX} streams among the arguments, got ${places.length}`
   throw new BunhouseError("INVALID_ARGUMENT", message)
-}
-
-/** The streams leave holes, and a list behind the last argument says where. */
-function withPlaces(args: readonly unknown[], places: readonly number[]): unknown[] {
-  return [...args.map((arg) => (isStream(arg) ? null : arg)), places]
 }
 
 /** What a source returns matters to few: where it cannot travel, it is left out. */

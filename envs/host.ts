@@ -17,6 +17,7 @@ import { LargePayloads } from "./large-payloads.ts"
 import { DaemonTransport } from "./daemon-transport.ts"
 import { InstanceThread } from "./instances/instance-thread.ts"
 import { InstanceThreads } from "./instances/instance-threads.ts"
+import { LaterArguments } from "./later-arguments.ts"
 import { loadFunction, loadTooSlow } from "./load-function.ts"
 import { Loop } from "./loop.ts"
 import { logLine } from "./output/log-line.ts"
@@ -25,6 +26,7 @@ import { OutputLog } from "./output/output-log.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
 import { ForcedEnds } from "./threads/forced-ends.ts"
 import { ThreadPool } from "./threads/pool.ts"
+import { UnreadyCalls } from "./unready-calls.ts"
 import { LoopWatch } from "./watchdog/loop-watch.ts"
 
 /**
@@ -49,6 +51,11 @@ export class Host {
   readonly #instances: InstanceThreads
   readonly #outbox: Outbox
   readonly #large: LargePayloads
+  readonly #later: LaterArguments
+  readonly #unready = new UnreadyCalls(
+    (call) => this.#call(call),
+    (credit) => this.#flow(credit),
+  )
   readonly #frame = new FrameReader()
   /** By index; a function for a thread is a number here, because only threads load it. */
   readonly #functions = new Map<number, LoadedFunction | InstanceThread | "on a thread">()
@@ -67,11 +74,11 @@ export class Host {
     const facts = { env, bootId, token, payloadBytesMax }
     const large = new LargePayloads({
       outbox: this.#outbox,
-      run: (call) => this.#call(call),
-      flow: (credit) => this.#flow(credit),
+      unready: this.#unready,
       bytesMax: payloadBytesMax,
     })
     this.#large = large
+    this.#later = new LaterArguments(facts, this.#outbox, this.#unready)
     const { loopBlockMs } = bootstrap
     const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
     this.loop = new Loop(facts, large, watch)
@@ -106,6 +113,8 @@ export class Host {
       this.loop.cancelAll()
       this.#threads.cancelAll()
       this.#large.dropAll()
+      this.#later.dropAll()
+      this.#unready.clear()
     })
     connection.onReconnect(() => {
       this.#connections++
@@ -143,6 +152,7 @@ export class Host {
 
   #call(frame: FrameReader): void {
     if (frame.flags & FrameFlag.parts) return this.#large.begin(frame)
+    if (frame.flags & FrameFlag.later) return this.#later.begin(frame)
     const fn = this.#functions.get(frame.target)
     if (fn === "on a thread") this.#threads.run(frame)
     else if (fn instanceof InstanceThread) fn.run(frame)
@@ -158,6 +168,7 @@ export class Host {
     this.#threads.cancel(id)
     this.#instances.cancel(id)
     this.#large.cancel(id)
+    this.#later.cancel(id)
   }
 
   #flow(frame: FrameReader): void {
@@ -165,7 +176,7 @@ export class Host {
     if (frame.type === FrameType.credit && frame.serial === PARTS_STREAM) {
       return this.#large.credit(frame.id, frame.timeoutMs)
     }
-    if (this.#large.holds(frame)) return
+    if (this.#unready.holds(frame)) return
     this.loop.flow(frame)
     this.#threads.flow(frame)
   }

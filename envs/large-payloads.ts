@@ -1,13 +1,14 @@
 import { now, remainingMs } from "../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError } from "../protocol/errors.ts"
-import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../protocol/frame.ts"
+import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
 import { PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import type { Outbox } from "../protocol/outbox.ts"
 import { type AssembledHead, FrameAssembly } from "../protocol/parts/frame-assembly.ts"
 import { PARTS_STREAM, readPart, writePart } from "../protocol/parts/part.ts"
 import { PartSender } from "../protocol/parts/part-sender.ts"
-import { type Credit, readCredit, RESULT_STREAM, writeCredit } from "../protocol/streams/credit.ts"
+import { writeCredit } from "../protocol/streams/credit.ts"
 import { replyFailure, type ResultSink } from "./run-call.ts"
+import type { UnreadyCalls } from "./unready-calls.ts"
 
 /**
  * What is too large for one message: arguments that arrive at this process, and results that leave it, in parts. It is
@@ -18,20 +19,17 @@ import { replyFailure, type ResultSink } from "./run-call.ts"
  *      or when what arrives cannot be read.
  * LP2. A call whose result leaves is answered by the reply behind the last part, or by an error when nobody wants it any
  *      more. Until then it occupies its place.
- * LP3. What is said of a call that arrives is not lost: its function hears of it once it runs.
  */
 export class LargePayloads implements ResultSink {
   readonly resultBytesMax: number
   readonly #outbox: Outbox
-  readonly #run: (call: FrameReader) => void
-  readonly #flow: (credit: FrameReader) => void
+  readonly #unready: UnreadyCalls
   readonly #arriving = new Map<number, Arriving>()
   readonly #leaving = new Map<number, Leaving>()
 
-  constructor({ outbox, run, flow, bytesMax }: LargePayloadsParts) {
+  constructor({ outbox, unready, bytesMax }: LargePayloadsParts) {
     this.#outbox = outbox
-    this.#run = run
-    this.#flow = flow
+    this.#unready = unready
     this.resultBytesMax = bytesMax
   }
 
@@ -60,7 +58,8 @@ export class LargePayloads implements ResultSink {
     })
     const dueAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now() + timeoutMs
     const head = { type: FrameType.call, flags, id, target, serial }
-    this.#arriving.set(id, { assembly, head, dueAt, credit: undefined })
+    this.#arriving.set(id, { assembly, head, dueAt })
+    this.#unready.add(id)
     assembly.grant()
   }
 
@@ -69,28 +68,17 @@ export class LargePayloads implements ResultSink {
     const { id } = frame
     const arriving = this.#arriving.get(id)
     if (arriving === undefined) return
-    const { assembly, head, dueAt, credit } = arriving
+    const { assembly, head, dueAt } = arriving
     try {
       if (!assembly.add(readPart(frame))) return
       this.#arriving.delete(id)
-      this.#run(assembly.finish({ ...head, timeoutMs: remainingMs(dueAt) }))
-      if (credit !== undefined) this.#flow(creditFrame(id, credit))
+      this.#unready.ready(assembly.finish({ ...head, timeoutMs: remainingMs(dueAt) }))
     } catch (cause) {
       this.#arriving.delete(id)
+      this.#unready.delete(id)
       const { code, message } = asBunhouseError(cause, "reading the arguments")
       replyFailure(this, id, new BunhouseError(code, message, { ran: "no", cause }))
     }
-  }
-
-  /** What is granted of the result's stream is kept until the call runs (LP3). Says whether the call is one that arrives. */
-  holds(frame: FrameReader): boolean {
-    const arriving = this.#arriving.get(frame.id)
-    if (arriving === undefined) return false
-    const { stream, items, bytes } = readCredit(frame)
-    if (stream !== RESULT_STREAM || frame.type !== FrameType.credit) return true
-    const held = arriving.credit
-    arriving.credit = { items: items + (held?.items ?? 0), bytes: bytes + (held?.bytes ?? 0) }
-    return true
   }
 
   /** More of a result may leave. */
@@ -104,7 +92,10 @@ export class LargePayloads implements ResultSink {
 
   /** Legal for a call that has ended, or was never here. */
   cancel(id: number): void {
-    if (this.#arriving.delete(id)) replyFailure(this, id, cancelled("no")) // LP1
+    if (this.#arriving.delete(id)) {
+      this.#unready.delete(id)
+      replyFailure(this, id, cancelled("no")) // LP1
+    }
     if (this.#leaving.delete(id)) replyFailure(this, id, cancelled("yes")) // LP2
   }
 
@@ -117,10 +108,8 @@ export class LargePayloads implements ResultSink {
 
 export interface LargePayloadsParts {
   readonly outbox: Outbox
-  /** Runs a call whose arguments have arrived. */
-  readonly run: (call: FrameReader) => void
-  /** Hands such a call what was granted meanwhile. */
-  readonly flow: (credit: FrameReader) => void
+  /** Takes calls whose arguments have arrived. */
+  readonly unready: UnreadyCalls
   /** Of arguments, and of a result. */
   readonly bytesMax: number
 }
@@ -130,22 +119,12 @@ interface Arriving {
   readonly head: Omit<AssembledHead, "timeoutMs">
   /** On the monotonic clock. */
   readonly dueAt: number
-  credit: Credit | undefined
 }
 
 interface Leaving {
   readonly sender: PartSender
   /** Of the reply. */
   readonly flags: number
-}
-
-function creditFrame(id: number, credit: Credit): FrameReader {
-  const writer = new FrameWriter()
-  writeCredit(writer, id, RESULT_STREAM, credit)
-  const frame = new FrameReader()
-  frame.open(writer.take())
-  frame.next()
-  return frame
 }
 
 function cancelled(ran: "no" | "yes"): BunhouseError {

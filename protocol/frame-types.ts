@@ -20,6 +20,8 @@ export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 export const FrameFlag = {
   /** The payload is JSON text instead of the binary encoding; a reply uses the encoding of its call. */
   json: 1,
+  /** call: some arguments are results of calls that are yet to be made; which ones, says a list behind the last argument. */
+  later: 2,
   /** reply, error: a sync function handed out a promise, which its thread awaited. */
   promised: 2,
   /** call: its result must fit one frame. */

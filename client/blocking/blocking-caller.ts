@@ -16,6 +16,8 @@ export interface BlockingCaller {
 export interface BlockingCall {
   readonly names: Names
   readonly payload: Uint8Array
+  /** Of the call frame, beside what the way of calling adds. */
+  readonly flags: number
   /** Metadata (protocol/extra.ts); no bytes for none. */
   readonly extra: Uint8Array
   /** 0 for no deadline. */

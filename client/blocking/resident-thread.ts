@@ -74,9 +74,15 @@ function make(request: RequestOf<"call">, answer: Answerer): void {
 }
 
 /** The thread that waits cannot fire a signal. */
-function outgoing({ names, payload, extra, timeoutMs }: RequestOf<"call" | "stream">["call"]) {
+function outgoing({
+  names,
+  payload,
+  flags,
+  extra,
+  timeoutMs,
+}: RequestOf<"call" | "stream">["call"]) {
   const { env, function: fn } = names
-  return { env, function: fn, payload, extra, timeoutMs, signal: undefined }
+  return { env, function: fn, payload, flags, extra, timeoutMs, signal: undefined }
 }
 
 function open(request: RequestOf<"stream">, answer: Answerer): void {

@@ -57,7 +57,7 @@ function requestBatch(call: BlockingCall, window?: Credit): Uint8Array {
   const { names, payload, timeoutMs, extra } = call
   const logs = call.wantsLogs ? FrameFlag.logs : 0
   const writer = new FrameWriter()
-  const flags = logs | (window === undefined ? 0 : FrameFlag.stream)
+  const flags = call.flags | logs | (window === undefined ? 0 : FrameFlag.stream)
   writer.write(FrameType.bind, 0, 0, 1, 0, 0, Buffer.from(JSON.stringify(names)))
   if (window !== undefined) writeCredit(writer, 1, RESULT_STREAM, window)
   writer.write(FrameType.call, flags, 1, 1, timeoutMs, 0, payload, extra)

@@ -125,7 +125,8 @@ export class Connection {
         ? 0
         : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
     const { payload, extra, flow } = call
-    const flags = (flow?.flags ?? 0) | (call.logged === undefined ? 0 : FrameFlag.logs)
+    const logs = call.logged === undefined ? 0 : FrameFlag.logs
+    const flags = (call.flags ?? 0) | (flow?.flags ?? 0) | logs
     if (payload.length <= PAYLOAD_BYTES_MAX) {
       this.#outbox
         .open(payload.length + extra.length)

@@ -12,6 +12,8 @@ export interface OutgoingCall {
   readonly payload: Uint8Array
   /** Metadata (protocol/extra.ts); no bytes for none. */
   readonly extra: Uint8Array
+  /** Of the call frame. */
+  readonly flags?: number
   /** 0: none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined

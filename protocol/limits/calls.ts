@@ -7,6 +7,9 @@ export const CALL_TIMEOUT_MS_DEFAULT = 5 * 60_000
 /** Calls around a call that a remote function makes. The daemon refuses more: a chain without an end. */
 export const NESTING_MAX = 64
 
+/** Results of other calls among the arguments of one (`f.later`). */
+export const LATER_CALLS_MAX = 64
+
 /** Longest deadline that fits the frame header. */
 export const CALL_TIMEOUT_MS_MAX = 0xffff_ffff
 

@@ -277,3 +277,16 @@ export async function mapKeepsTheTypes(
 }
 
 declare function lengthsOf(texts: Promise<string[]>): Promise<number[]>
+
+export function laterStandsForTheValue(
+  load_: Remote<typeof load>,
+  size: Remote<(x: Uint8Array) => number>,
+): void {
+  expectType<Equal<ReturnType<Remote<typeof load>["later"]>, Uint8Array>>()
+  expectType<Equal<ReturnType<Remote<typeof sum>["later"]>, number>>()
+  size(load_.later("path"))
+  // @ts-expect-error -- a path is no bytes
+  size("path")
+  // @ts-expect-error -- it takes a path
+  load_.later(1)
+}

@@ -1,0 +1,38 @@
+import { Fields, parseJson } from "./fields.ts"
+
+/**
+ * Who threw, as the metadata of an error frame says it: the version of the code, and, where that is not the function that
+ * was called, which one it is, as JSON behind a line break.
+ */
+export interface Origin {
+  readonly version: string | undefined
+  readonly who?: Thrower
+}
+
+interface Thrower {
+  readonly env: string
+  readonly function: string
+  readonly callId: string
+}
+
+/** The metadata of a call's error as that of another call, which failed because of it. The first one who threw stays. */
+export function encodeOrigin(extra: Uint8Array, who: Thrower): Uint8Array {
+  const text = Buffer.from(extra).toString()
+  return Buffer.from(text.includes("\n") ? text : `${text}\n${JSON.stringify(who)}`)
+}
+
+/** Throws INVALID_ARGUMENT. */
+export function readOrigin(extra: Uint8Array): Origin {
+  if (extra.length === 0) return { version: undefined }
+  const text = Buffer.from(extra).toString()
+  const end = text.indexOf("\n")
+  if (end === -1) return { version: text }
+  const what = "who threw an error"
+  const fields = new Fields(what, parseJson(what, text.slice(end + 1)))
+  const who = {
+    env: fields.text("env"),
+    function: fields.text("function"),
+    callId: fields.text("callId"),
+  }
+  return { version: text.slice(0, end), who }
+}
