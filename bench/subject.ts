@@ -25,6 +25,8 @@ export interface Subject extends AsyncDisposable {
   readonly callSync: Call
   /** An echo by a function that calls the echo of another env. */
   readonly callNested: Call
+  /** An echo by a function that calls the echo of its own env. */
+  readonly callOwn: Call
   readonly pid: number
   /** Functions that misbehave, each in an env of its own. */
   readonly blockLoop: () => Promise<Remote<typeof workload.blockLoop>>
@@ -84,6 +86,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const syncEcho = await fn(workload.syncEchoed, { name: "syncEcho" }).to(here)
   // In an env of its own, which is not there before somebody asks.
   const sendRelay = () => fn(workload.relayed, { name: "relay" }).to(here.env("relay"))
+  const own = await fn(workload.relayed, { name: "relay" }).to(here)
   let relay: ReturnType<typeof sendRelay> | undefined
   const sleep = await fn(workload.syncSleep, { name: "syncSleep" }).to(here)
   const inline = await fn(inlineEcho("x"), { name: "inlineEcho" }).to(here)
@@ -106,6 +109,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
       const call = await relay
       verify(i, await call(i))
     },
+    callOwn: async (i) => verify(i, await own(i)),
     callInline: async (i) => verify(i, await inline(i)),
     callBundled: async (i) => verify(i, await bundled(i)),
     async deployNew() {

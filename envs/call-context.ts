@@ -16,6 +16,8 @@ export class RunningCall implements SurroundingCall {
   readonly id: number
   /** Whether the caller wants what the function prints. */
   wantsLogs = false
+  /** Whether it was made by this process, so that the daemon does not know it. */
+  isOwn = false
   /** Of the code that runs. */
   version = ""
   hasEnded = false

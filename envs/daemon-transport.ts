@@ -23,10 +23,12 @@ export class DaemonTransport implements Transport {
   #session: Session | undefined
   #sessions = 0
   #handlers: ChannelHandlers | undefined
+  readonly #own: OwnDesk
 
-  constructor(connection: BrokerConnection, subjects: DaemonSubjects) {
+  constructor(connection: BrokerConnection, subjects: DaemonSubjects, own: OwnDesk) {
     this.#connection = connection
     this.#subjects = subjects
+    this.#own = own
     connection.onDisconnect(() => this.reset("the connection to the broker was lost"))
   }
 
@@ -50,7 +52,7 @@ export class DaemonTransport implements Transport {
       nested: `${this.#subjects.nested}.${number}`,
       answers: `${this.#subjects.answers}.${number}`,
     }
-    this.#session = new Session(this.#connection, subjects, this.#handlers)
+    this.#session = new Session(this.#connection, subjects, this.#handlers, this.#own)
     return Promise.resolve(this.#session)
   }
 
@@ -59,6 +61,14 @@ export class DaemonTransport implements Transport {
     this.#session?.end(reason)
     this.#session = undefined
   }
+}
+
+/** Who does what need not leave the process (own-calls.ts). */
+export interface OwnDesk {
+  open(handlers: Pick<ChannelHandlers, "message">): void
+  /** Returns what is left for the daemon. */
+  take(batch: Uint8Array): Uint8Array | undefined
+  close(): void
 }
 
 /** Of protocol/subjects.ts, without the number of a session. */
@@ -72,22 +82,32 @@ class Session implements Channel {
   readonly #subject: string
   readonly #handlers: ChannelHandlers
   readonly #answers: { unsubscribe(): void }
+  readonly #own: OwnDesk
   #hasEnded = false
 
-  constructor(connection: BrokerConnection, subjects: DaemonSubjects, handlers: ChannelHandlers) {
+  constructor(
+    connection: BrokerConnection,
+    subjects: DaemonSubjects,
+    handlers: ChannelHandlers,
+    own: OwnDesk,
+  ) {
     this.#connection = connection
     this.#subject = subjects.nested
     this.#handlers = handlers
+    this.#own = own
+    own.open(handlers)
     this.#answers = connection.subscribe(subjects.answers, (bytes) => this.#receive(bytes))
   }
 
   send(batch: Uint8Array): void {
     if (this.#hasEnded || !this.#connection.isConnected) return
+    const rest = this.#own.take(batch)
+    if (rest === undefined) return
     try {
-      this.#connection.publish(this.#subject, batch)
+      this.#connection.publish(this.#subject, rest)
     } catch (error) {
       // Told later: who writes to the outbox is in the middle of it.
-      setImmediate(() => this.#unsent(batch, asBunhouseError(error, "handing calls to the broker")))
+      setImmediate(() => this.#unsent(rest, asBunhouseError(error, "handing calls to the broker")))
     }
   }
 
@@ -107,6 +127,7 @@ class Session implements Channel {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.#answers.unsubscribe()
+    this.#own.close()
     // A message without frames: the daemon gives up what the session has asked for.
     if (this.#connection.isConnected) this.#connection.publish(this.#subject, NOTHING)
     this.#handlers.closed(reason)

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks"
 import type { BrokerConnection } from "../broker/connection.ts"
 import {
   type ControlReply,
@@ -14,6 +15,7 @@ import { Outbox } from "../protocol/outbox.ts"
 import { PARTS_STREAM } from "../protocol/parts/part.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
 import { LargePayloads } from "./large-payloads.ts"
+import type { RunningCall } from "./call-context.ts"
 import { DaemonTransport } from "./daemon-transport.ts"
 import { InstanceThread } from "./instances/instance-thread.ts"
 import { InstanceThreads } from "./instances/instance-threads.ts"
@@ -23,6 +25,7 @@ import { Loop } from "./loop.ts"
 import { logLine } from "./output/log-line.ts"
 import { LogWriter } from "./output/log-writer.ts"
 import { OutputLog } from "./output/output-log.ts"
+import { OwnCalls } from "./own-calls.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
 import { ForcedEnds } from "./threads/forced-ends.ts"
 import { ThreadPool } from "./threads/pool.ts"
@@ -52,6 +55,7 @@ export class Host {
   readonly #outbox: Outbox
   readonly #large: LargePayloads
   readonly #later: LaterArguments
+  readonly #own: OwnCalls
   readonly #unready = new UnreadyCalls(
     (call) => this.#call(call),
     (credit) => this.#flow(credit),
@@ -64,7 +68,6 @@ export class Host {
   constructor(bootstrap: EnvBootstrap, connection: BrokerConnection) {
     this.#bootstrap = bootstrap
     this.#connection = connection
-    this.transport = new DaemonTransport(connection, bootstrap.subjects)
     this.#outbox = new Outbox({
       send: (batch) => this.#send(batch),
       messageBytesMax: connection.maxMessageBytes,
@@ -81,15 +84,20 @@ export class Host {
     this.#later = new LaterArguments(facts, this.#outbox, this.#unready)
     const { loopBlockMs } = bootstrap
     const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
-    this.loop = new Loop(facts, large, watch)
+    const storage = new AsyncLocalStorage<RunningCall>()
+    this.loop = new Loop(facts, large, { watch, storage })
+    this.#own = new OwnCalls({ facts, storage, functionAt: (index) => this.#onLoop(index) })
+    this.transport = new DaemonTransport(connection, bootstrap.subjects, this.#own)
     const forced = new ForcedEnds(this.#outbox)
     this.#instances = new InstanceThreads(facts, large, forced)
     const log = new LogWriter(bootstrap.logFile)
     this.output = new OutputLog({
       current: () => this.loop.current(),
       write: (call, line) => log.write(logLine(call, line), line.timeMs),
-      send: (id, lines, dropped, payload) => {
-        this.#outbox.open(payload.length).write(FrameType.log, 0, id, lines, dropped, 0, payload)
+      send: ({ id, isOwn }, lines, dropped, payload) => {
+        if (isOwn) this.#own.log(id, lines, dropped, payload)
+        else
+          this.#outbox.open(payload.length).write(FrameType.log, 0, id, lines, dropped, 0, payload)
         return true
       },
     })
@@ -110,6 +118,7 @@ export class Host {
     connection.subscribe(subjects.calls, (bytes) => this.#receive(bytes))
     connection.subscribe(subjects.control, (bytes, { reply }) => void this.#control(bytes, reply))
     connection.onDisconnect(() => {
+      this.#own.retire()
       this.loop.cancelAll()
       this.#threads.cancelAll()
       this.#large.dropAll()
@@ -163,6 +172,11 @@ export class Host {
     }
   }
 
+  #onLoop(index: number): LoadedFunction | undefined {
+    const fn = this.#functions.get(index)
+    return fn === "on a thread" || fn instanceof InstanceThread ? undefined : fn
+  }
+
   #cancel(id: number): void {
     this.loop.cancel(id)
     this.#threads.cancel(id)
@@ -193,10 +207,15 @@ export class Host {
       const request = readControlRequest(parseJson("a control request", text))
       switch (request.op) {
         case "greet":
+          this.#own.retire()
           this.transport.reset("the daemon was cut off from the broker")
           this.#sayHello()
           return { ok: true }
         case "ping":
+          return { ok: true }
+        case "serve":
+          if (request.name === undefined) this.#own.retire()
+          else this.#own.serve(request.name, request.index)
           return { ok: true }
         case "unload":
           this.#functions.delete(request.index)

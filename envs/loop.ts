@@ -28,18 +28,21 @@ export class Loop {
   readonly #facts: CallFacts
   readonly #sink: ResultSink
   readonly #report: ReportProgress
-  readonly #storage = new AsyncLocalStorage<RunningCall>()
+  readonly #storage: AsyncLocalStorage<RunningCall>
   /** By the slot of the daemon's id. */
   readonly #running: (RunningCall | undefined)[] = []
 
-  /** Undefined where nobody wants to know of a blocked loop. */
   readonly #watch: LoopWatch | undefined
+  readonly #isOwn: boolean
 
-  constructor(facts: CallFacts, sink: ResultSink, watch?: LoopWatch) {
+  constructor(facts: CallFacts, sink: ResultSink, options: LoopOptions = {}) {
+    const { watch, storage = new AsyncLocalStorage(), isOwn = false } = options
     this.#facts = facts
     this.#sink = sink
-    this.#report = (id, payload) => replyProgress(sink, id, payload)
+    this.#storage = storage
+    this.#report = isOwn ? () => {} : (id, payload) => replyProgress(sink, id, payload)
     this.#watch = watch
+    this.#isOwn = isOwn
   }
 
   current(): RunningCall | undefined {
@@ -60,6 +63,7 @@ export class Loop {
       extraOf(frame),
     )
     call.version = fn.version
+    call.isOwn = this.#isOwn
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
     this.#watch?.begin(id)
@@ -144,4 +148,13 @@ export class Loop {
     if (this.#running[slot] === call) this.#running[slot] = undefined
     call.streams?.close("has ended")
   }
+}
+
+interface LoopOptions {
+  /** Undefined where nobody wants to know of a blocked loop. */
+  readonly watch?: LoopWatch | undefined
+  /** How functions know which call they run for. */
+  readonly storage?: AsyncLocalStorage<RunningCall>
+  /** Calls that this process makes to itself (own-calls.ts): the daemon does not know them. */
+  readonly isOwn?: boolean
 }

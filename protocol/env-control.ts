@@ -87,9 +87,19 @@ export interface LoadedAs {
 }
 
 /** Forget what `index` names. Not answered. */
-export interface UnloadRequest {
+interface UnloadRequest {
   readonly op: "unload"
   readonly index: number
+}
+
+/**
+ * The process serves the function by this number from here on, or, without one, not any more; without a name, it serves
+ * none. By that it knows which calls of its own functions it may run itself. Not answered.
+ */
+interface ServeRequest {
+  readonly op: "serve"
+  readonly name?: string
+  readonly index?: number
 }
 
 /** Say hello again: the daemon was away from the broker and may have missed it. Not answered otherwise. */
@@ -98,11 +108,11 @@ export interface GreetRequest {
 }
 
 /** Show that the event loop is not blocked: answered, and nothing else. */
-export interface PingRequest {
+interface PingRequest {
   readonly op: "ping"
 }
 
-export type ControlRequest = LoadRequest | UnloadRequest | GreetRequest | PingRequest
+export type ControlRequest = LoadRequest | UnloadRequest | ServeRequest | GreetRequest | PingRequest
 export type ControlReply =
   | { readonly ok: true; readonly value?: unknown }
   | { readonly ok: false; readonly error: ErrorRecord }
@@ -164,11 +174,12 @@ export function readWatchLine(input: unknown): WatchLine {
 
 export function readControlRequest(input: unknown): ControlRequest {
   const fields = new Fields("a control request", input)
-  const op = fields.oneOf("op", ["load", "unload", "greet", "ping"])
+  const op = fields.oneOf("op", ["load", "unload", "serve", "greet", "ping"])
   if (op === "greet" || op === "ping") {
     fields.done()
     return { op }
   }
+  if (op === "serve") return readServeRequest(fields)
   const index = fields.integer("index", 0, 0xffff_ffff)
   if (op === "unload") {
     fields.done()
@@ -185,6 +196,17 @@ export function readControlRequest(input: unknown): ControlRequest {
   }
   fields.done()
   return request
+}
+
+function readServeRequest(fields: Fields): ServeRequest {
+  const name = fields.optionalText("name")
+  const index = fields.integer("index", 0, 0xffff_ffff, 0xffff_ffff)
+  fields.done()
+  return {
+    op: "serve",
+    ...(name !== undefined && { name }),
+    ...(index !== 0xffff_ffff && { index }),
+  }
 }
 
 export function readLoadedAs(fields: Fields): LoadedAs {

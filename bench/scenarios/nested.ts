@@ -5,7 +5,8 @@ import type { Stage } from "./index.ts"
 
 /**
  * A function that calls another one in another env. The inner call takes four messages over the broker, the outer one two,
- * and two WebSocket messages: fourteen times through a socket, where a plain call goes six times.
+ * and two WebSocket messages: fourteen times through a socket, where a plain call goes six times. One in its own env stays in
+ * the process.
  */
 export function nested({ subject, extent }: Stage): Scenario {
   const { sequentialCalls, flightMs } = extent
@@ -13,8 +14,10 @@ export function nested({ subject, extent }: Stage): Scenario {
     name: "nested calls",
     figures: [
       { name: NESTED, unit: "us", measure: () => oneAtATime(subject.callNested, sequentialCalls) },
+      { name: OWN, unit: "us", measure: () => oneAtATime(subject.callOwn, sequentialCalls) },
       { name: PLAIN, unit: "us", measure: () => oneAtATime(subject.call, sequentialCalls) },
       rate(NESTED_256, () => inFlight(subject.callNested, 256, flightMs)),
+      rate(OWN_256, () => inFlight(subject.callOwn, 256, flightMs)),
       rate(PLAIN_256, () => inFlight(subject.call, 256, flightMs)),
     ],
     ratios: [
@@ -23,6 +26,18 @@ export function nested({ subject, extent }: Stage): Scenario {
         of: NESTED,
         to: [PLAIN],
         goal: { atMost: 3 },
+      },
+      {
+        name: "call that makes a call in its own env / plain call, p50",
+        of: OWN,
+        to: [PLAIN],
+        goal: { atMost: 1.5 },
+      },
+      {
+        name: "calls that make a call in their own env / plain calls, 256 in flight",
+        of: OWN_256,
+        to: [PLAIN_256],
+        goal: { atLeast: 0.4 },
       },
       {
         name: "calls that make a call / plain calls, 256 in flight",
@@ -36,5 +51,7 @@ export function nested({ subject, extent }: Stage): Scenario {
 
 const NESTED = "call that makes a call, p50"
 const PLAIN = "plain call beside it, p50"
+const OWN = "call that makes a call in its own env, p50"
+const OWN_256 = "calls that make a call in their own env, 256 in flight"
 const NESTED_256 = "calls that make a call, 256 in flight"
 const PLAIN_256 = "plain calls beside them, 256 in flight"

@@ -104,14 +104,15 @@ export class OutputLog {
     this.#line(call, output, { stream, timeMs: Date.now(), text })
   }
 
-  #send({ id, output }: RunningCall): void {
+  #send(call: RunningCall): void {
+    const { output } = call
     if (output === undefined) return
     const { lines, dropped } = output
     output.lines = []
     output.length = 0
     output.dropped = 0
     if (lines.length + dropped === 0) return
-    const isGone = this.#parts.send(id, lines.length, dropped, encodeLines(lines))
+    const isGone = this.#parts.send(call, lines.length, dropped, encodeLines(lines))
     if (!isGone) output.dropped = lines.length + dropped
   }
 }
@@ -122,7 +123,7 @@ export interface OutputParts {
   /** Keeps a line in the env's log. */
   readonly write: (call: RunningCall | undefined, line: PrintedLine) => void
   /** Hands the payload of a log frame on, at once or with what leaves next. False where there is no room: it is dropped. */
-  readonly send: (id: number, lines: number, dropped: number, payload: Uint8Array) => boolean
+  readonly send: (call: RunningCall, lines: number, dropped: number, payload: Uint8Array) => boolean
 }
 
 /** What was printed and is not gone yet. */

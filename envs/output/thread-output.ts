@@ -17,7 +17,7 @@ export function threadOutput(
   return new OutputLog({
     current,
     write: (call, line) => log.write(logLine(call, line), line.timeMs),
-    send: (id, lines, dropped, payload) => {
+    send: ({ id }, lines, dropped, payload) => {
       writer.write(FrameType.log, 0, id, lines, dropped, 0, payload)
       return post(writer.take())
     },

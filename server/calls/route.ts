@@ -42,6 +42,8 @@ export interface EnvLink {
   awaited: number
   /** A call that was sent to it is not wanted any more, and was cancelled there. */
   abandoned(): void
+  /** It serves the function by this number from here on; without a number not any more, without a name none. */
+  serves(name?: string, index?: number): void
   /** It has noticed something about itself. */
   reported(report: Report): void
 }
@@ -50,8 +52,7 @@ export interface EnvLink {
 export class FunctionRoute {
   readonly env: EnvRoute
   info: FunctionInfo
-  /** Number of the loaded version in the env process; undefined while none is loaded there. */
-  index: number | undefined = undefined
+  #index: number | undefined = undefined
   /** True once the function was deleted: whoever kept the route looks it up again. */
   isRemoved = false
   /** Why every call is refused, now and later: what the route led to is gone. */
@@ -63,6 +64,22 @@ export class FunctionRoute {
     this.env = env
     this.info = info
     this.waiting = new CallQueue(env.backlog)
+  }
+
+  /** Number of the loaded version in the env process; undefined while none is loaded there. */
+  get index(): number | undefined {
+    return this.#index
+  }
+
+  /** The process that serves is told: calls that it makes to its own functions need not come here. */
+  set index(index: number | undefined) {
+    if (index === this.#index) return
+    this.#index = index
+    this.tellIndex()
+  }
+
+  tellIndex(): void {
+    this.env.link?.serves(this.info.name, this.#index)
   }
 
   get address(): string {

@@ -1,21 +1,20 @@
 import {
   type GreetRequest,
   type LoadRequest,
-  type PingRequest,
   readControlReply,
   readEnvHello,
   WATCH_FD,
-  type UnloadRequest,
 } from "../../protocol/env-control.ts"
 import { asBunhouseError, BunhouseError } from "../../protocol/errors.ts"
 import { parseJson } from "../../protocol/fields.ts"
 import { CONNECTION_ID, FrameReader, FrameType, ReportKind } from "../../protocol/frame.ts"
 import { DEADLINE_GRACE_MS, LOOP_BLOCKED_TELL_MS } from "../../protocol/limits.ts"
 import { Outbox } from "../../protocol/outbox.ts"
-import { envSubjects } from "../../protocol/subjects.ts"
+import { envSubjects, type EnvSubjects } from "../../protocol/subjects.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 import type { Unlisten } from "../../broker/connection.ts"
 import type { Report } from "../calls/report.ts"
+import { ControlLine } from "./control-line.ts"
 import { firstHello } from "./first-hello.ts"
 import { killGroup } from "./kill-group.ts"
 import { bootstrapOf, type EnvProcessOptions } from "./process-options.ts"
@@ -51,7 +50,7 @@ export class EnvProcess implements EnvLife {
   readonly ready: Promise<void>
   readonly #options: EnvProcessOptions
   readonly #child: Bun.Subprocess<"pipe", number, number>
-  readonly #control: string
+  readonly #control: ControlLine
   readonly #unlisten: readonly Unlisten[]
   readonly #hello = Promise.withResolvers<void>()
   readonly #frame = new FrameReader()
@@ -74,13 +73,13 @@ export class EnvProcess implements EnvLife {
     this.cwd = options.cwd
     const subjects = envSubjects(options.space, options.env, options.incarnation)
     const { connection } = options
-    this.#control = subjects.control
+    this.#control = new ControlLine(connection, subjects.control, () => this.isReachable)
     this.outbox = new Outbox({
       send: (batch) => this.#publish(subjects.calls, batch),
       messageBytesMax: connection.maxMessageBytes,
       flushAfter: "turn",
     })
-    this.#unlisten = this.#listen(subjects.replies)
+    this.#unlisten = this.#listen(subjects)
     try {
       this.#child = spawnEnvProcess(options)
     } catch (error) {
@@ -120,7 +119,6 @@ export class EnvProcess implements EnvLife {
   }
 
   async load(request: LoadRequest): Promise<unknown> {
-    const bytes = Buffer.from(JSON.stringify(request))
     const lost = this.exited.then(({ how }): never => {
       throw new BunhouseError(
         "DEPLOY_FAILED",
@@ -128,7 +126,7 @@ export class EnvProcess implements EnvLife {
       )
     })
     const patienceMs = request.timeoutMs + DEADLINE_GRACE_MS
-    const answered = this.#options.connection.request(this.#control, bytes, patienceMs)
+    const answered = this.#control.ask(request, patienceMs)
     this.#loading++
     try {
       const answer = await Promise.race([answered.catch(this.#loadError(request)), lost])
@@ -139,10 +137,16 @@ export class EnvProcess implements EnvLife {
   }
 
   unload(index: number): void {
-    const request: UnloadRequest = { op: "unload", index }
-    if (this.isReachable) {
-      this.#options.connection.publish(this.#control, Buffer.from(JSON.stringify(request)))
-    }
+    this.#control.say({ op: "unload", index })
+  }
+
+  serves(name?: string, index?: number): void {
+    const what = { ...(name !== undefined && { name }), ...(index !== undefined && { index }) }
+    this.#control.say({ op: "serve", ...what })
+  }
+
+  async heard(): Promise<void> {
+    await this.#ping(HEARD_MS_MAX)
   }
 
   abandoned(): void {
@@ -170,7 +174,7 @@ export class EnvProcess implements EnvLife {
     killGroup(this.pid)
   }
 
-  #listen(replies: string): readonly Unlisten[] {
+  #listen({ replies, control }: EnvSubjects): readonly Unlisten[] {
     const { connection } = this.#options
     const subscription = connection.subscribe(replies, (bytes) => this.#receive(bytes))
     const greet: GreetRequest = { op: "greet" }
@@ -179,7 +183,7 @@ export class EnvProcess implements EnvLife {
       () => subscription.unsubscribe(),
       connection.onDisconnect(() => (this.#isReachable = false)),
       // A process that came back first has said hello to nobody; one that comes back later does so by itself.
-      connection.onReconnect(() => connection.publish(this.#control, greeting)),
+      connection.onReconnect(() => connection.publish(control, greeting)),
     ]
   }
 
@@ -222,11 +226,9 @@ export class EnvProcess implements EnvLife {
   }
 
   async #ping(patienceMs: number): Promise<"answered" | "silent" | "gone"> {
-    const ping: PingRequest = { op: "ping" }
     if (!this.isReachable) return "gone"
     try {
-      const bytes = Buffer.from(JSON.stringify(ping))
-      await this.#options.connection.request(this.#control, bytes, patienceMs)
+      await this.#control.ask({ op: "ping" }, patienceMs)
       return "answered"
     } catch (error) {
       const isLate = error instanceof BunhouseError && error.code === "DEADLINE_EXCEEDED"
@@ -285,3 +287,5 @@ export class EnvProcess implements EnvLife {
 }
 
 const LAST_WORDS_MS_MAX = 500
+/** A loop that is blocked for longer hears later; it runs nothing meanwhile. */
+const HEARD_MS_MAX = 1_000

@@ -8,12 +8,22 @@ import { caught } from "../support/caught.ts"
 import { FakeConnection } from "../support/fake-connection.ts"
 import { batchOf, framesIn, type SeenFrame } from "../support/frames.ts"
 
+const ALL_TO_THE_DAEMON = {
+  open: () => {},
+  take: (batch: Uint8Array) => batch,
+  close: () => {},
+}
+
 let broker: FakeConnection
 let transport: DaemonTransport
 let connection: Connection
 beforeEach(() => {
   broker = new FakeConnection()
-  transport = new DaemonTransport(broker, { nested: "nested", answers: "answers" })
+  transport = new DaemonTransport(
+    broker,
+    { nested: "nested", answers: "answers" },
+    ALL_TO_THE_DAEMON,
+  )
   connection = new Connection(transport.open)
 })
 

@@ -29,6 +29,8 @@ export class FakeLink implements EnvLink {
     })
   }
 
+  serves(): void {}
+
   abandoned(): void {
     this.abandonedCalls++
   }

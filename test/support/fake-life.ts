@@ -19,6 +19,8 @@ export class FakeLife implements EnvLife {
   readonly received: SeenFrame[] = []
   /** What it was asked to load, in order. */
   readonly loads: LoadRequest[] = []
+  /** What it was told to serve, in order. */
+  readonly served: [name: string | undefined, index: number | undefined][] = []
   /** What it was asked to forget, in order. */
   readonly unloaded: number[] = []
   isReachable = true
@@ -54,6 +56,14 @@ export class FakeLife implements EnvLife {
   async load(request: LoadRequest): Promise<unknown> {
     this.loads.push(request)
     return this.onLoad(request)
+  }
+
+  serves(name?: string, index?: number): void {
+    this.served.push([name, index])
+  }
+
+  heard(): Promise<void> {
+    return Promise.resolve()
   }
 
   unload(index: number): void {

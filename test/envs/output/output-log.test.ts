@@ -32,7 +32,7 @@ beforeEach(() => {
   log = new OutputLog({
     current: () => current,
     write: (of, line) => void kept.push(logLine(of, line)),
-    send: (id, lines, dropped, payload) => {
+    send: ({ id }, lines, dropped, payload) => {
       if (hasRoom)
         sent.push({ id, lines, dropped, texts: decodeLines(payload).map(({ text }) => text) })
       return hasRoom
