@@ -60,6 +60,14 @@ export function hasLaters(args: readonly unknown[]): boolean {
   return args.some((arg) => laterOf(arg) !== undefined)
 }
 
+/** Whether all calls that would be made for `args` have keys, so that making them twice does no harm. */
+export function areKeyed(args: readonly unknown[]): boolean {
+  return args.every((arg) => {
+    const later = laterOf(arg)
+    return later === undefined || (later.key !== undefined && areKeyed(later.args))
+  })
+}
+
 /** The calls leave holes, and a list behind the last argument says which and where. */
 export function withLaters(args: readonly unknown[], link: Link, names: Names): unknown[] {
   const calls = new Map<Later, { -readonly [K in keyof LaterCall]: LaterCall[K] }>()

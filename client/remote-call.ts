@@ -4,7 +4,7 @@ import { type CallExtra, checkIdempotencyKey } from "../protocol/extra.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { checkMayBlock } from "./blocking/may-block.ts"
 import { type CallSettings, settingsOf } from "./call-settings.ts"
-import { type EncodedCall, encodeCall } from "./later.ts"
+import { areKeyed, type EncodedCall, encodeCall } from "./later.ts"
 import type { Link } from "./link.ts"
 import { tellLines } from "./logs.ts"
 import { type Items, mapCalls, type MapOptions, type MapRun } from "./map.ts"
@@ -47,7 +47,7 @@ export class RemoteCall {
 
   awaitable(args: readonly unknown[], signal = this.#settings.signal): Promise<unknown> {
     if (hasStreams(args)) return this.#withStreams(args, signal)
-    const attempts = this.#attempts()
+    const attempts = this.#attempts(args)
     try {
       const encoded = encodeCall(args, this.#link, this.#settings.names)
       if (attempts === undefined) return this.#attempt(encoded, signal, undefined)
@@ -68,13 +68,13 @@ export class RemoteCall {
     })
   }
 
-  #attempts(): Attempts | undefined {
+  #attempts(args: readonly unknown[]): Attempts | undefined {
     if (this.#retries === undefined) return undefined
     return new Attempts({
       policy: this.#retries,
       budget: this.#link.retryBudget,
       timeoutMs: this.#settings.timeoutMs,
-      hasKey: this.#key !== undefined,
+      hasKey: this.#key !== undefined && areKeyed(args),
       now,
       random: Math.random,
     })
@@ -124,7 +124,7 @@ export class RemoteCall {
   #blocking(args: readonly unknown[]): Outcome {
     checkMayBlock(this.#settings.names, this.#settings.signal)
     if (hasStreams(args)) throw cannotStream(this.#settings.names)
-    const attempts = this.#attempts()
+    const attempts = this.#attempts(args)
     const { payload, flags } = encodeCall(args, this.#link, this.#settings.names)
     const [names, onLog] = [this.#settings.names, this.#settings.onLog]
     const attempt = () => {

@@ -15,7 +15,8 @@ import type { Outcome } from "./outcome.ts"
  * Whether and when a call is tried again.
  *
  * Invariants:
- * N1. A call is tried again only where it certainly did not run (`ran: "no"`), or where its idempotency key makes it safe.
+ * N1. A call is tried again only where it certainly did not run (`ran: "no"`), or where its idempotency key makes it safe,
+ *     and that of each call whose result is an argument of it.
  * N2. All attempts together keep to the one deadline; what would end after it is not begun.
  * N3. All calls of a client share a budget, so that an outage is not multiplied: retries are at most RETRY_BUDGET_MAX at
  *     once, and beyond that a tenth of the calls.

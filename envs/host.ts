@@ -155,6 +155,7 @@ export class Host {
     while (frame.next()) {
       if (frame.type === FrameType.call) this.#call(frame)
       else if (frame.type === FrameType.cancel) this.#cancel(frame.id)
+      else if (frame.type === FrameType.ready) this.#later.run(frame)
       else this.#flow(frame)
     }
   }

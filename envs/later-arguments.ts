@@ -3,19 +3,26 @@ import type { OutgoingCall } from "../client/connection/pending.ts"
 import { linkOf } from "../client/link.ts"
 import { decodePayload, encodeArgs } from "../protocol/codec/index.ts"
 import { now, remainingMs } from "../protocol/deadlines.ts"
-import { asBunhouseError, BunhouseError } from "../protocol/errors.ts"
+import {
+  asBunhouseError,
+  BunhouseError,
+  decodeErrorRecord,
+  encodeErrorRecord,
+  toErrorRecord,
+} from "../protocol/errors.ts"
 import { encodeExtra } from "../protocol/extra.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../protocol/frame.ts"
 import { callIdOf } from "../protocol/hello.ts"
 import { type LaterCall, readLaterCalls } from "../protocol/later.ts"
-import { encodeOrigin } from "../protocol/origin.ts"
+import { encodeOrigin, type Thrower } from "../protocol/origin.ts"
 import type { CallFacts } from "./call-context.ts"
 import { argumentsOf, extraOf, replyFailure, type ReplySink } from "./run-call.ts"
 import type { UnreadyCalls } from "./unready-calls.ts"
 
 /**
  * Arguments that are results of other calls (`g(f.later(x))`): the calls are made from here, like those that a function
- * makes, and the call that waits for them goes on as if it had come with their results.
+ * makes, and the call that waits for them goes on as if it had come with their results. It has no place meanwhile: whoever
+ * admits calls is told when it is ready, and says when it shall run.
  *
  * Invariants:
  * LA1. The function runs once all results are there, and not at all when one of the calls fails: then that one's error
@@ -27,6 +34,8 @@ export class LaterArguments {
   readonly #sink: ReplySink
   readonly #unready: UnreadyCalls
   readonly #waiting = new Map<number, AbortController>()
+  /** Complete, and not told to run yet. */
+  readonly #ready = new Map<number, FrameReader>()
 
   constructor(facts: CallFacts, sink: ReplySink, unready: UnreadyCalls) {
     this.#facts = facts
@@ -54,6 +63,17 @@ export class LaterArguments {
     void this.#complete(waiting, calls, args, places)
   }
 
+  /** The call that `go` names has a place. Legal for one that has ended, or was never here. */
+  run(go: FrameReader): void {
+    const { id, timeoutMs } = go
+    const call = this.#ready.get(id)
+    if (call === undefined) return
+    this.#ready.delete(id)
+    this.#waiting.delete(id)
+    call.rename(id, call.target, timeoutMs, call.serial)
+    this.#unready.ready(call)
+  }
+
   /** Legal for a call that has ended, or was never here. */
   cancel(id: number): void {
     const stop = this.#waiting.get(id)
@@ -70,6 +90,7 @@ export class LaterArguments {
 
   #forget(id: number, stop: AbortController): void {
     this.#waiting.delete(id)
+    this.#ready.delete(id)
     this.#unready.delete(id)
     stop.abort() // LA2
   }
@@ -93,12 +114,12 @@ export class LaterArguments {
       if (places !== undefined) args.push(places)
       const ready = call.withArguments(args, this.#facts.payloadBytesMax)
       if (this.#waiting.get(id) !== stop) return
-      this.#waiting.delete(id)
-      this.#unready.ready(ready)
+      this.#ready.set(id, ready)
+      this.#sink.open(0).write(FrameType.ready, 0, id, 0, 0, 0)
     } catch (failure) {
       if (stop === undefined || this.#waiting.get(id) !== stop) return
       this.#forget(id, stop)
-      if (failure instanceof Failure) failure.answer(this.#sink, id)
+      if (failure instanceof Failure) failure.answer(this.#sink, id, calls.length > 1)
       else replyFailure(this.#sink, id, asBunhouseError(failure, "completing the arguments"))
     }
   }
@@ -143,9 +164,12 @@ class WaitingCall {
         replied: (frame, callId) => {
           const { type, bytes, payloadStart, end } = frame
           if (type === FrameType.reply) resolve(decodePayload(bytes, payloadStart, end))
-          else reject(new Failure(frame, { env, function: fn, callId: callId() }))
+          else reject(Failure.of(frame, { env, function: fn, callId: callId() }))
         },
-        failed: reject,
+        failed: (error) => {
+          const { callId = "" } = error
+          reject(new Failure(error, encodeOrigin(NONE, { env, function: fn, callId })))
+        },
       }
       linkOf(ownDaemon()).connection.call(call)
     })
@@ -168,20 +192,39 @@ class WaitingCall {
 
 /** How one of the calls failed: what answers it answers the call that waits (LA1). */
 class Failure {
-  readonly #flags: number
-  readonly #payload: Uint8Array
-  readonly #extra: Uint8Array
+  /** Of the platform, or as the function threw it, encoded. */
+  readonly #failure: BunhouseError | Uint8Array
+  readonly #origin: Uint8Array
 
-  constructor(frame: FrameReader, who: { env: string; function: string; callId: string }) {
-    const isThrown = (frame.flags & FrameFlag.thrown) !== 0
-    this.#flags = isThrown ? FrameFlag.thrown : 0
-    this.#payload = new Uint8Array(frame.payload)
-    this.#extra = isThrown ? encodeOrigin(frame.extra, who) : new Uint8Array(0)
+  constructor(failure: BunhouseError | Uint8Array, origin: Uint8Array) {
+    this.#failure = failure
+    this.#origin = origin
   }
 
-  answer(sink: ReplySink, id: number): void {
+  static of({ flags, payload, extra }: FrameReader, who: Thrower): Failure {
+    const isThrown = (flags & FrameFlag.thrown) !== 0
+    const failure = isThrown ? new Uint8Array(payload) : decodeErrorRecord(payload)
+    return new Failure(failure, encodeOrigin(extra, who))
+  }
+
+  /** `isOneOfMany`: others may have run, whatever is known of this one. */
+  answer(sink: ReplySink, id: number, isOneOfMany: boolean): void {
+    const failure = this.#failure
+    const isThrown = failure instanceof Uint8Array
+    const payload = isThrown ? failure : recordOf(failure, isOneOfMany)
+    const flags = isThrown ? FrameFlag.thrown : 0
     sink
-      .open(this.#payload.length + this.#extra.length)
-      .write(FrameType.error, this.#flags, id, 0, 0, 0, this.#payload, this.#extra)
+      .open(payload.length + this.#origin.length)
+      .write(FrameType.error, flags, id, 0, 0, 0, payload, this.#origin)
   }
 }
+
+function recordOf(error: BunhouseError, mayHaveRun: boolean): Uint8Array {
+  if (!mayHaveRun || error.ran !== "no") return encodeErrorRecord(error)
+  const { code, message } = error
+  return encodeErrorRecord(
+    new BunhouseError(code, message, { ...toErrorRecord(error), ran: "maybe" }),
+  )
+}
+
+const NONE = new Uint8Array(0)

@@ -96,9 +96,13 @@ export class FrameReader implements FrameHeader {
     return this.start === BATCH_PREFIX_BYTES && this.end === this.bytes.length
   }
 
-  /** Changes the batch itself: the frame gets another id, target and time left, and can be forwarded as it stands (F1). */
+  /** Changes the batch itself: the frame gets another id, target and time left, and can be used as it stands (F1). */
   rename(id: number, target: number, timeoutMs: number, serial: number): void {
     const view = this.#view
+    this.id = id
+    this.target = target
+    this.timeoutMs = timeoutMs
+    this.serial = serial
     view.setUint32(this.start + 8, id, true)
     view.setUint32(this.start + 12, target, true)
     view.setUint32(this.start + 16, timeoutMs, true)

@@ -14,6 +14,8 @@ export const FrameType = {
   report: 11,
   /** A part of the payload of a call or its reply. */
   part: 12,
+  /** env: the arguments of a call are complete, it can run. daemon: it has a place, it shall run. */
+  ready: 13,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 

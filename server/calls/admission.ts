@@ -1,6 +1,6 @@
 import { BunhouseError } from "../../protocol/errors.ts"
 import { payloadBytesMaxOf } from "../../protocol/env-spec.ts"
-import { type FrameReader, HEADER_BYTES } from "../../protocol/frame.ts"
+import { FrameFlag, type FrameReader, HEADER_BYTES } from "../../protocol/frame.ts"
 import {
   CALLS_IN_FLIGHT_MAX,
   ENV_QUEUE_BYTES_MAX,
@@ -25,8 +25,9 @@ export function admissionRefusal(
   if (bytes > FRAME_BYTES_MAX) return tooLarge(route, payloadBytes, PAYLOAD_BYTES_MAX)
   if (payloadBytes > payloadBytesMax) return tooLarge(route, payloadBytes, payloadBytesMax)
   if (isTableFull) return overloaded(route, `${CALLS_IN_FLIGHT_MAX} calls are in flight`)
+  const isLater = (frame.flags & FrameFlag.later) !== 0
   const waits = route.index === undefined || env.link === undefined || !route.lane.hasPlace
-  if (!waits) return undefined
+  if (!waits && !isLater) return undefined
   const { backlog } = env
   if (backlog.calls < env.spec.queue && backlog.bytes + bytes <= ENV_QUEUE_BYTES_MAX)
     return undefined

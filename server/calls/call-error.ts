@@ -20,9 +20,9 @@ export function callError(
   })
 }
 
-/** The same error for a call that waited: whatever it was about, that call did not run (C2). */
-export function notRun(error: BunhouseError): BunhouseError {
-  if (error.ran === "no") return error
+/** The same error for a call that waited: whatever it was about, this is what is known of that call (C2, C5). */
+export function withRan(error: BunhouseError, ran: Ran): BunhouseError {
+  if (error.ran === ran) return error
   const { code, message, cause } = error
-  return new BunhouseError(code, message, { ...toErrorRecord(error), ran: "no", cause })
+  return new BunhouseError(code, message, { ...toErrorRecord(error), ran, cause })
 }

@@ -23,7 +23,7 @@ export class CallQueue {
     this.#last = call
     this.length++
     this.#backlog.calls++
-    this.#backlog.bytes += call.frame?.length ?? 0
+    this.#backlog.bytes += bytesOf(call)
   }
 
   /** Takes out the call that has waited longest. */
@@ -45,7 +45,7 @@ export class CallQueue {
     call.previous = undefined
     this.length--
     this.#backlog.calls--
-    this.#backlog.bytes -= call.frame?.length ?? 0
+    this.#backlog.bytes -= bytesOf(call)
   }
 
   /** In order. The call that is visited may be removed. */
@@ -56,6 +56,11 @@ export class CallQueue {
       call = next
     }
   }
+}
+
+/** What is kept of a call while it waits: here, or in its env process. */
+function bytesOf({ frame, bytes }: Call): number {
+  return frame?.length ?? bytes
 }
 
 /** What waits in all queues of one env together. */

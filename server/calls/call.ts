@@ -10,21 +10,27 @@ import type { EnvLink, FunctionRoute } from "./route.ts"
  * One call in flight, from admission until nothing about it is open any more.
  *
  *     waiting ──▶ sent ──▶ (closed)        the env process replied, or was lost
- *        │          └────▶ abandoned ──▶ (closed)
- *        └──────────────▶ (closed)          deadline, cancel or lost caller before it was sent
+ *      │   ▲        └────▶ abandoned ──▶ (closed)
+ *      │   └─ preparing ◀─ waiting          its arguments are results of other calls, which its env process makes (C5)
+ *      └────────────────▶ (closed)          deadline, cancel or lost caller before it was sent
  *
  * Invariants:
  * C1. The caller hears of a call exactly once: `caller` is taken away at that moment.
- * C2. A `waiting` call never reached an env process, so its end can say `ran: "no"`.
+ * C2. A `waiting` call without a `link` never reached an env process, so its end can say `ran: "no"`.
  * C3. An `abandoned` call still occupies its place in the env: the place is free again only when the env process
  *     says so or is gone. (Or cut off from the broker: then it gives up by itself all that it runs.)
  * C4. A call belongs to the process that it was sent to, also when the env is served by another one meanwhile: only that
  *     process can answer it, is told of its cancel, or loses it.
+ * C5. A call occupies no place while its process waits for results of others: these may need that very place. Once it has
+ *     them, the call waits for a place like any other, but the process keeps its arguments. It did not run, but those did,
+ *     so its end says `ran: "maybe"`.
  */
-export type CallState = "waiting" | "sent" | "abandoned" | "closed"
+export type CallState = "waiting" | "preparing" | "sent" | "abandoned" | "closed"
 
 export class Call implements Timed<Call> {
   state: CallState = "waiting"
+  /** Some of its arguments are results of calls that its env process makes first (C5). */
+  readonly isLater: boolean
   /** Id on the daemon's side, set when the table opens it. */
   id = 0
   /** The frame as it came, while the call waits. */
@@ -33,7 +39,7 @@ export class Call implements Timed<Call> {
   credit: Credit | undefined = undefined
   /** Where the call waits; its function may be switched to another place meanwhile. */
   queue: CallQueue | undefined = undefined
-  /** Whose place the call occupies once it was sent. */
+  /** Whose place the call occupies, once it has one. */
   lane: Lane | undefined = undefined
   /** Of its frame, once it was sent; before, of what will follow the frame in parts. */
   bytes = 0
@@ -60,21 +66,43 @@ export class Call implements Timed<Call> {
   /** With the daemon's boot id this is the public call id. */
   readonly serial: number
 
-  constructor(caller: Caller, callerId: number, route: FunctionRoute, serial: number) {
+  constructor(
+    caller: Caller,
+    callerId: number,
+    route: FunctionRoute,
+    serial: number,
+    isLater = false,
+  ) {
+    this.isLater = isLater
     this.caller = caller
     this.callerId = callerId
     this.route = route
     this.serial = serial
   }
 
-  /** It goes to the env process `link`, and takes a place. */
-  occupy(lane: Lane, link: EnvLink, bytes: number): void {
+  /** Whether anything of it may have run. */
+  get ran(): "no" | "maybe" {
+    return this.link === undefined ? "no" : "maybe" // C2, C5
+  }
+
+  /** The process that has it and may hear more about it; undefined while there is none, or it cannot be reached. */
+  get listener(): EnvLink | undefined {
+    const isOpen = this.state !== "abandoned" && this.state !== "closed"
+    return isOpen && this.link?.isReachable === true ? this.link : undefined
+  }
+
+  /** It goes to the env process `link`, as a frame of so many bytes. */
+  reach(link: EnvLink, bytes: number): void {
     this.bytes += bytes
-    lane.take(this.bytes)
     link.awaited++
-    this.lane = lane
     this.link = link
     this.version = this.route.info.version
+  }
+
+  /** It takes a place. */
+  occupy(lane: Lane): void {
+    lane.take(this.bytes)
+    this.lane = lane
     this.state = "sent"
   }
 }

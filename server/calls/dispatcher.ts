@@ -1,12 +1,11 @@
-import { type Clock, Deadlines, remainingMs } from "../../protocol/deadlines.ts"
+import { type Clock, remainingMs } from "../../protocol/deadlines.ts"
 import type { BunhouseError, ErrorCode, Ran } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
-import { SlotTable } from "../../protocol/slots.ts"
 import { admissionRefusal } from "./admission.ts"
 import { Call, type Caller } from "./call.ts"
-import { callError, notRun } from "./call-error.ts"
+import { CallsInFlight } from "./calls-in-flight.ts"
+import { callError, withRan } from "./call-error.ts"
 import type { CallQueue } from "./call-queue.ts"
-import { Drain } from "./drain.ts"
 import { isPassing, passOn, sendHeldCredit } from "./flow.ts"
 import type { Lane } from "./lane.ts"
 import { saysGone } from "./instance-route.ts"
@@ -15,7 +14,7 @@ import { type EnvLink, type EnvRoute, type FunctionRoute, lanesOf } from "./rout
 
 /**
  * The daemon's data plane: every call in flight stands in its table, and every way in which a call can end leads
- * through `#settle`. It owns admission, queues and deadlines; it does not own processes, connections or code.
+ * through its `settle`. It owns admission, queues and deadlines; it does not own processes, connections or code.
  *
  * Invariants (with those of call.ts):
  * P1. A call is in exactly one place: a function's waiting queue, a lane's queue, an env process, or closed.
@@ -24,56 +23,55 @@ import { type EnvLink, type EnvRoute, type FunctionRoute, lanesOf } from "./rout
  * P3. Payloads are never decoded here.
  */
 export class Dispatcher {
-  readonly #table = new SlotTable<Call>()
-  readonly #deadlines: Deadlines<Call>
+  readonly #calls: CallsInFlight
   readonly #bootId: string
   #serial = 0
   /** Why nothing new is admitted: the daemon stops, or the broker stays away. */
   #refusal: BunhouseError | undefined
-  readonly #drain = new Drain()
 
   constructor(bootId: string, clock?: Clock) {
     this.#bootId = bootId
-    this.#deadlines = new Deadlines((call) => this.#due(call), clock)
+    this.#calls = new CallsInFlight((call) => this.#due(call), clock)
   }
 
   get callsInFlight(): number {
-    return this.#table.size
+    return this.#calls.size
   }
 
   /** By the id that env processes know it under. */
   callOf(id: number): Call | undefined {
-    return this.#table.get(id)
+    return this.#calls.get(id)
   }
 
   /** From now on every call is refused; what was admitted goes on. */
   refuseAll(error: BunhouseError): void {
     this.#refusal = error
-    this.#drain.begin()
+    this.#calls.drain.begin()
   }
 
   /** After `refuseAll`: resolves when nobody waits for a call any more; abandoned ones may still run. */
   get drained(): Promise<void> {
-    return this.#drain.drained
+    return this.#calls.drain.drained
   }
 
   /** Admits the call that `frame` stands on. Returns undefined when it was refused; the caller has been told. */
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
-    const call = new Call(caller, frame.id, route, (this.#serial = (this.#serial + 1) >>> 0))
-    const refusal = this.#refusal ?? admissionRefusal(route, frame, this.#table.isFull)
+    const serial = (this.#serial = (this.#serial + 1) >>> 0)
+    const call = new Call(caller, frame.id, route, serial, (frame.flags & FrameFlag.later) !== 0)
+    const refusal = this.#refusal ?? admissionRefusal(route, frame, this.#calls.isFull)
     if (refusal !== undefined) {
       call.state = "closed"
       caller.fail(frame.id, refusal, call)
       return undefined
     }
     if (frame.flags & FrameFlag.parts) call.bytes = frame.serial
-    call.id = this.#table.open(call)
-    this.#drain.admitted()
-    this.#deadlines.add(call, frame.timeoutMs)
+    this.#calls.open(call, frame.timeoutMs)
     const { index, lane, env } = route
     const { link } = env
-    if (index !== undefined && link !== undefined && lane.hasPlace) {
-      call.occupy(lane, link, frame.end - frame.start)
+    if (index !== undefined && link !== undefined && (call.isLater || lane.hasPlace)) {
+      call.reach(link, frame.end - frame.start)
+      if (call.isLater) lane.prepare(call)
+      else call.occupy(lane)
       link.outbox.forward(frame, call.id, index, frame.timeoutMs, call.serial)
       return call
     }
@@ -85,28 +83,28 @@ export class Dispatcher {
 
   /** Nobody waits for the call any more; its caller settles its side itself. Legal at any time. */
   cancel(call: Call): void {
-    this.#settle(call)
-    if (call.state === "waiting") {
-      call.queue?.remove(call)
-      call.frame = undefined
-      this.#close(call)
-    } else if (call.state === "sent") {
-      call.state = "abandoned"
-      if (call.link?.isReachable !== true) return
-      call.link.outbox.open(0).write(FrameType.cancel, 0, call.id, 0, 0, call.serial)
-      call.link.abandoned()
-    }
+    this.#calls.settle(call)
+    call.queue?.remove(call)
+    call.frame = undefined
+    if (call.state === "closed" || call.state === "abandoned") return
+    if (call.link === undefined) return this.#calls.close(call)
+    const { listener } = call
+    call.state = "abandoned"
+    if (listener === undefined) return
+    listener.outbox.open(0).write(FrameType.cancel, 0, call.id, 0, 0, call.serial)
+    listener.abandoned()
   }
 
   /** Of the env process `link`; `frame` stands on the first. What is about no call that was sent there is passed over. */
   replies(link: EnvLink, frame: FrameReader): void {
     do {
       if (frame.type === FrameType.report) link.reported(this.reportOf(link, reportIn(frame)))
-      const call = this.#table.get(frame.id)
+      const call = this.#calls.get(frame.id)
       if (call === undefined || call.link !== link) continue // C4
       if (isPassing(frame.type)) passOn(call, frame)
+      else if (frame.type === FrameType.ready) this.#prepared(call)
       else if (frame.type === FrameType.reply || frame.type === FrameType.error) {
-        const caller = this.#settle(call)
+        const caller = this.#calls.settle(call)
         if (saysGone(frame)) this.lost(call.route, "its thread ended")
         this.#release(call)
         caller?.deliver(call.callerId, frame, call)
@@ -115,7 +113,7 @@ export class Dispatcher {
   }
 
   reportOf(link: EnvLink, about: About): Report {
-    return reportOf(this.#table, link, about)
+    return reportOf(this.#calls, link, about)
   }
 
   /** The broker did not take a batch of calls: the env process never heard of them. */
@@ -123,7 +121,7 @@ export class Dispatcher {
     const frame = new FrameReader()
     frame.open(batch)
     while (frame.next()) {
-      const call = this.#table.get(frame.id)
+      const call = this.#calls.get(frame.id)
       if (call === undefined) continue
       if (frame.type === FrameType.call) this.#fail(call, error.code, "no", error.message)
       else if (isPassing(frame.type)) this.#giveUp(call, error.code, "maybe", error.message)
@@ -167,7 +165,12 @@ export class Dispatcher {
     const lanes = [...lanesOf(env)]
     for (const instance of env.instances.values()) instance.lose(reason)
     for (const { queue } of lanes) {
-      for (let call = queue.shift(); call !== undefined; call = queue.shift()) this.#await(call)
+      for (const call of queue) {
+        // A process that was replaced may have what a call waits with (C5).
+        if (call.link !== undefined) continue
+        queue.remove(call)
+        this.#await(call)
+      }
     }
   }
 
@@ -190,12 +193,12 @@ export class Dispatcher {
 
   /** Refuses what has waited for as long as the broker may be away, and what comes until it is back. */
   brokerStaysAway(error: BunhouseError): void {
-    if (!this.#drain.hasBegun) this.#refusal = notRun(error)
-    for (const call of this.#table) if (call.state === "waiting") this.#end(call, error)
+    if (!this.#calls.drain.hasBegun) this.#refusal = withRan(error, "no")
+    for (const call of this.#calls) if (call.state === "waiting") this.#end(call, error)
   }
 
   brokerBack(): void {
-    if (!this.#drain.hasBegun) this.#refusal = undefined
+    if (!this.#calls.drain.hasBegun) this.#refusal = undefined
   }
 
   /** Sends waiting calls as long as there are places. */
@@ -209,13 +212,34 @@ export class Dispatcher {
 
   #send(call: Call, lane: Lane, link: EnvLink): void {
     const { frame, route } = call
+    if (call.link !== undefined) return this.#go(call, lane)
     if (frame === undefined || route.index === undefined) return this.#await(call)
-    call.occupy(lane, link, frame.length)
     call.frame = undefined
+    call.reach(link, frame.length)
+    if (call.isLater) lane.prepare(call)
+    else call.occupy(lane)
     link.outbox
       .open(frame.length)
       .copyBytes(frame, 0, frame.length, call.id, route.index, remainingMs(call.dueAt), call.serial)
     sendHeldCredit(call, link)
+  }
+
+  /** The env process has the arguments of the call, which needs a place now (C5). */
+  #prepared(call: Call): void {
+    if (call.state !== "preparing") return
+    const { route } = call
+    call.queue?.remove(call)
+    if (route.refusal !== undefined) return this.#end(call, route.refusal)
+    call.state = "waiting"
+    route.lane.queue.push(call)
+    this.#fill(route.lane, route.env)
+  }
+
+  /** The env process runs what it has. */
+  #go(call: Call, lane: Lane): void {
+    call.occupy(lane)
+    const leftMs = remainingMs(call.dueAt)
+    call.listener?.outbox.open(0).write(FrameType.ready, 0, call.id, 0, leftMs, call.serial)
   }
 
   /** The call waits until its function is loaded; what an instance was is not loaded again. */
@@ -227,21 +251,10 @@ export class Dispatcher {
     route.env.load(route)
   }
 
-  /** Tells nobody: takes the caller off (C1), and the call out of the deadlines. */
-  #settle(call: Call): Caller | undefined {
-    const { caller } = call
-    if (caller === undefined) return undefined
-    call.caller = undefined
-    this.#deadlines.remove(call)
-    this.#drain.settled()
-    const { link, route } = call
-    if (link !== undefined && --link.awaited === 0) route.env.finished(link)
-    return caller
-  }
-
   /** The call's place is free again (C3). */
   #release(call: Call): void {
-    this.#close(call)
+    this.#calls.close(call)
+    call.queue?.remove(call)
     const { lane } = call
     if (lane === undefined) return
     const { env } = call.route
@@ -249,15 +262,10 @@ export class Dispatcher {
     else if (lane.queue.length > 0) this.#fill(lane, env)
   }
 
-  #close(call: Call): void {
-    call.state = "closed"
-    this.#table.close(call.id)
-  }
-
   #due(call: Call): void {
-    const ran = call.state === "waiting" ? "no" : "maybe"
-    const where = ran === "no" ? "before the call was started" : "while the call was running"
-    this.#giveUp(call, "DEADLINE_EXCEEDED", ran, `the deadline passed ${where}`)
+    const isRunning = call.lane !== undefined
+    const where = isRunning ? "while the call was running" : "before the call was started"
+    this.#giveUp(call, "DEADLINE_EXCEEDED", call.ran, `the deadline passed ${where}`)
   }
 
   #giveUp(call: Call, code: ErrorCode, ran: Ran, reason: string): void {
@@ -268,11 +276,11 @@ export class Dispatcher {
 
   /** What was sent will not be answered. */
   #lose(isLost: (call: Call) => boolean, code: ErrorCode, reason: string): void {
-    for (const call of this.#table) if (isLost(call)) this.#fail(call, code, "maybe", reason)
+    for (const call of this.#calls) if (isLost(call)) this.#fail(call, code, "maybe", reason)
   }
 
   #fail(call: Call, code: ErrorCode, ran: Ran, reason: string): void {
-    const caller = this.#settle(call)
+    const caller = this.#calls.settle(call)
     this.#release(call)
     caller?.fail(call.callerId, callError(this.#bootId, call, code, ran, reason), call)
   }
@@ -284,9 +292,8 @@ export class Dispatcher {
 
   /** Ends a call that waits. */
   #end(call: Call, error: BunhouseError): void {
-    const caller = this.#settle(call)
-    call.queue?.remove(call)
-    this.#close(call)
-    caller?.fail(call.callerId, notRun(error), call)
+    const { caller } = call
+    this.cancel(call)
+    caller?.fail(call.callerId, withRan(error, call.ran), call)
   }
 }

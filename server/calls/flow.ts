@@ -39,35 +39,33 @@ export function passOn(call: Call, frame: FrameReader): void {
 
 /** Forwards items or credit from the caller towards the function. */
 export function forward(call: Call, frame: FrameReader): void {
-  if (call.state === "waiting") return hold(call, frame)
-  const { link } = call // C4
-  if (call.state !== "sent" || link?.isReachable !== true) return
+  if (call.link === undefined) return hold(call, frame)
   const serial = frame.type === FrameType.credit ? frame.serial : call.serial
-  link.outbox.forward(frame, call.id, frame.target, frame.timeoutMs, serial)
+  call.listener?.outbox.forward(frame, call.id, frame.target, frame.timeoutMs, serial) // C4
 }
 
 /** Grants more of the result's stream to a call that may still wait. */
 export function grant(call: Call, { items, bytes }: Credit): void {
-  if (call.state === "waiting") {
+  if (call.link === undefined) {
     const held = call.credit
     call.credit = { items: items + (held?.items ?? 0), bytes: bytes + (held?.bytes ?? 0) }
-  } else if (call.state === "sent") {
-    const { link } = call // C4
-    if (link?.isReachable !== true) return
-    writeCredit(link.outbox.open(0), call.id, RESULT_STREAM, { items, bytes })
+    return
   }
+  const { listener } = call
+  if (listener === undefined) return
+  writeCredit(listener.outbox.open(0), call.id, RESULT_STREAM, { items, bytes })
 }
 
 /** Grants more of a result that comes in parts. */
-export function grantParts({ state, link, id }: Call, bytes: number): void {
-  if (state !== "sent" || link?.isReachable !== true) return
-  writeCredit(link.outbox.open(0), id, PARTS_STREAM, { items: 0, bytes })
+export function grantParts({ listener, id }: Call, bytes: number): void {
+  if (listener === undefined) return
+  writeCredit(listener.outbox.open(0), id, PARTS_STREAM, { items: 0, bytes })
 }
 
 /** Sends a part of the arguments, for which there is credit. */
-export function sendPart({ state, link, id }: Call, part: Part): void {
-  if (state !== "sent" || link?.isReachable !== true) return
-  writePart(link.outbox.open(part.bytes.length), id, part)
+export function sendPart({ listener, id }: Call, part: Part): void {
+  if (listener === undefined) return
+  writePart(listener.outbox.open(part.bytes.length), id, part)
 }
 
 /** X1. */

@@ -2,6 +2,7 @@ import { type Clock, Deadlines, now } from "../../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import { type CallExtra, readExtra } from "../../protocol/extra.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { isOfAnother } from "../../protocol/origin.ts"
 import {
   IDEMPOTENCY_BYTES_MAX,
   IDEMPOTENCY_KEYS_MAX,
@@ -24,7 +25,8 @@ import type { FunctionRoute } from "./route.ts"
  * Invariants:
  * U1. While the call of a key is in flight, others with it join: all of them are told its one end.
  * U2. An end by which the function certainly ran (its result, what it threw) is recorded, and told to whoever comes
- *     later. Any other end (env process lost, deadline, refusal) forgets the key: the next call runs the function.
+ *     later. Any other end (env process lost, deadline, refusal, what another function threw whose result was an argument)
+ *     forgets the key: the next call runs the function.
  * U3. The same key with other arguments is refused; with another function it is another key.
  * U4. A call with a key outlives its caller's connection, because the caller will ask again; a cancel ends it when
  *     nobody else waits for it.
@@ -171,7 +173,7 @@ export class KeyedCalls implements CallDesk {
   #due(waiter: Call): void {
     const { caller, route } = waiter
     const running = this.#waiters.get(waiter)?.call
-    const ran = running === undefined || running.state === "waiting" ? "no" : "maybe"
+    const ran = running?.ran ?? "no"
     this.cancel(waiter)
     if (caller === undefined) return
     const about = running ?? waiter
@@ -223,6 +225,7 @@ class KeyedCall implements Caller {
 }
 
 function hasRun(frame: FrameReader): boolean {
+  if (isOfAnother(frame.extra)) return false
   if (frame.type === FrameType.reply || (frame.flags & FrameFlag.thrown) !== 0) return true
   return decodeErrorRecord(frame.payload).ran === "yes"
 }

@@ -1,5 +1,6 @@
 import { now } from "../../protocol/deadlines.ts"
 import { ENV_FLIGHT_BYTES_MAX } from "../../protocol/limits.ts"
+import type { Call } from "./call.ts"
 import { type Backlog, CallQueue } from "./call-queue.ts"
 
 /**
@@ -12,6 +13,8 @@ import { type Backlog, CallQueue } from "./call-queue.ts"
  */
 export class Lane {
   readonly queue: CallQueue
+  /** Calls that will wait for a place once their env process has results of others for them (C5). */
+  readonly preparing: CallQueue
   /** Calls that occupy a place. */
   running = 0
   limit: number
@@ -24,12 +27,19 @@ export class Lane {
   constructor(limit: number, backlog: Backlog, flight: Flight, mayRunAhead = false) {
     this.limit = limit
     this.queue = new CallQueue(backlog)
+    this.preparing = new CallQueue(backlog)
     this.#flight = flight
     this.#mayRunAhead = mayRunAhead
   }
 
   get hasPlace(): boolean {
     return this.running < this.limit + this.#ahead && !isFull(this.#flight)
+  }
+
+  /** A call takes no place yet; it counts as one that waits. */
+  prepare(call: Call): void {
+    call.state = "preparing"
+    this.preparing.push(call)
   }
 
   /** A call of so many bytes takes a place. */

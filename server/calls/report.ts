@@ -1,6 +1,6 @@
 import type { FrameReader } from "../../protocol/frame.ts"
-import type { SlotTable } from "../../protocol/slots.ts"
 import type { Call } from "./call.ts"
+import type { CallsInFlight } from "./calls-in-flight.ts"
 import type { EnvLink } from "./route.ts"
 
 /** What an env process has noticed about itself, in the daemon's words. */
@@ -28,16 +28,13 @@ export function reportIn({ target: kind, id, timeoutMs: amount }: FrameReader): 
 }
 
 /** `id` is a peer's word: what is about no call that was sent to `link` is about none. */
-export function reportOf(
-  table: SlotTable<Call>,
-  link: EnvLink,
-  { kind, id, amount }: About,
-): Report {
-  const found = table.get(id)
+export function reportOf(calls: CallsInFlight, link: EnvLink, { kind, id, amount }: About): Report {
+  const found = calls.get(id)
   const call = found?.link === link ? found : undefined
   const others: Call[] = []
-  for (const other of table) {
-    const isOnLoop = other.link === link && other.route.info.run === "loop"
+  for (const other of calls) {
+    // What waits in the process for results of others is not on its loop.
+    const isOnLoop = other.link === link && other.lane === other.route.env.lanes.loop
     if (isOnLoop && other !== call) others.push(other)
   }
   return { kind, amount, call, others }

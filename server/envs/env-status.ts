@@ -25,7 +25,7 @@ export function envStatus(env: Env): EnvStatus {
     retiring: env.retiring,
     crashes: env.crashes,
     running: lanes.reduce((sum, lane) => sum + lane.running, 0),
-    queued: lanes.reduce((sum, lane) => sum + lane.queue.length, waiting),
+    queued: lanes.reduce((sum, lane) => sum + lane.queue.length + lane.preparing.length, waiting),
     instances: env.instances.size,
     functions: [...env.functions.values()].map(({ info }) => toldInfo(info, env.spec)),
     loopBlocks: env.health.loopBlocks.last,

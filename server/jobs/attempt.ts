@@ -36,7 +36,7 @@ export function attempt(options: AttemptOptions): Promise<Outcome> {
   if (call === undefined) return promise
   options.onCall(call.serial)
   const cancel = () => {
-    const ran = call.state === "waiting" ? "no" : "maybe"
+    const { ran } = call
     dispatcher.cancel(call)
     resolve(failed(cancelled(route, ran)))
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { readLaterCalls } from "../../protocol/later.ts"
 import { LATER_CALLS_MAX } from "../../protocol/limits.ts"
-import { encodeOrigin, readOrigin } from "../../protocol/origin.ts"
+import { encodeOrigin, isOfAnother, readOrigin } from "../../protocol/origin.ts"
 import { refusal } from "../support/sent.ts"
 
 const CALL = {
@@ -42,6 +42,12 @@ describe("who threw", () => {
     expect(readOrigin(Buffer.from("v1"))).toEqual({ version: "v1" })
     expect(readOrigin(encodeOrigin(Buffer.from("v1"), who))).toEqual({ version: "v1", who })
     expect(readOrigin(new Uint8Array(0))).toEqual({ version: undefined })
+  })
+
+  test("is told of a failure of the platform, too, which has no version", () => {
+    const origin = encodeOrigin(new Uint8Array(0), who)
+    expect(readOrigin(origin)).toEqual({ version: undefined, who })
+    expect([isOfAnother(origin), isOfAnother(Buffer.from("v1"))]).toEqual([true, false])
   })
 
   test("is the first one, however far the error has come", () => {

@@ -22,16 +22,16 @@ export class Lab {
   readonly caller = new FakeCaller()
 
   /** Makes a call that is admitted; `id` is the caller's. */
-  submit(id: number, { timeoutMs = 0, payload = "args", to = this.route } = {}): Call {
-    const frame = standingOn(batchOf(FrameType.call, { id, timeoutMs, payload }))
+  submit(id: number, { timeoutMs = 0, payload = "args", flags = 0, to = this.route } = {}): Call {
+    const frame = standingOn(batchOf(FrameType.call, { id, timeoutMs, payload, flags }))
     const call = this.dispatcher.submit(this.caller, frame, to)
     if (call !== undefined) return call
     throw new Error(`call ${id} was refused: ${this.caller.errorOf(id).message}`)
   }
 
   /** Makes a call that is not admitted. */
-  refused(id: number, { payload = "args", to = this.route } = {}): BunhouseError {
-    const frame = standingOn(batchOf(FrameType.call, { id, payload }))
+  refused(id: number, { payload = "args", flags = 0, to = this.route } = {}): BunhouseError {
+    const frame = standingOn(batchOf(FrameType.call, { id, payload, flags }))
     expect(this.dispatcher.submit(this.caller, frame, to)).toBeUndefined()
     return this.caller.errorOf(id)
   }

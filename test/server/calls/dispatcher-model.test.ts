@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { BunhouseError } from "../../../protocol/errors.ts"
-import { FrameType } from "../../../protocol/frame.ts"
+import { FrameFlag, FrameType } from "../../../protocol/frame.ts"
 import type { Call } from "../../../server/calls/call.ts"
 import { Dispatcher } from "../../../server/calls/dispatcher.ts"
 import type { FunctionRoute } from "../../../server/calls/route.ts"
@@ -46,6 +46,8 @@ class History {
     const actions: [weight: number, act: () => void][] = [
       [30, () => this.#submit(route)],
       [30, () => this.#reply(env)],
+      [15, () => this.#ready(env.link)],
+      [3, () => this.#ready(this.#anyReplaced(env)?.link)],
       [4, () => this.#lie(env)],
       [8, () => this.#cancel()],
       [12, () => this.#load(env)],
@@ -81,8 +83,9 @@ class History {
     const open = this.calls.filter(({ state }) => state !== "closed")
     expect(this.dispatcher.callsInFlight).toBe(open.length)
     for (const env of this.envs) {
-      const waiting = open.filter(({ route, state }) => route.env === env && state === "waiting")
-      const bytes = waiting.reduce((sum, { frame }) => sum + (frame?.length ?? 0), 0)
+      const own = open.filter(({ route }) => route.env === env)
+      const waiting = own.filter(({ state }) => state === "waiting" || state === "preparing")
+      const bytes = waiting.reduce((sum, call) => sum + (call.frame?.length ?? call.bytes), 0)
       expect(env.backlog).toEqual({ calls: waiting.length, bytes })
       for (const lane of [env.lanes.loop, env.lanes.thread]) {
         const placed = open.filter((call) => call.lane === lane)
@@ -115,6 +118,7 @@ class History {
         id,
         timeoutMs: this.#pick(3) === 0 ? 0 : 20 + this.#pick(100),
         payload: "x".repeat(this.#pick(50)),
+        flags: this.#pick(4) === 0 ? FrameFlag.later : 0,
       }),
     )
     const call = this.dispatcher.submit(this.caller, frame, route)
@@ -129,6 +133,14 @@ class History {
     const frame =
       sent[this.#pick(3) === 0 ? this.#pick(sent.length) : sent.length - 1 - this.#pick(4)]
     if (frame !== undefined) env.reply(this.dispatcher, frame.id, `reply to ${frame.serial}`)
+  }
+
+  /** Says of any call that it has its arguments. */
+  #ready(link: FakeLink | undefined): void {
+    const sent = link?.calls ?? []
+    const frame = sent[this.#pick(sent.length)]
+    if (link === undefined || frame === undefined) return
+    this.dispatcher.replies(link, standingOn(batchOf(FrameType.ready, { id: frame.id })))
   }
 
   #lie(env: FakeEnv): void {

@@ -84,6 +84,18 @@ describe("a call with a key", () => {
     expect(sent()).toHaveLength(1)
   })
 
+  test("that never ran, because another one failed whose result it needs, is not recorded (U2)", () => {
+    const extra = 'v1\n{"env":"lab","function":"first","callId":"b-1"}'
+    submit(1)
+    answerError({ flags: FrameFlag.thrown, payload: "boom", extra })
+    submit(2)
+    expect(sent()).toHaveLength(2)
+    const error = new BunhouseError("VALUE_NOT_SENDABLE", "…", { ran: "yes" })
+    answerError({ payload: Buffer.from(encodeErrorRecord(error)), extra: extra.slice(2) })
+    submit(3)
+    expect(sent()).toHaveLength(3)
+  })
+
   test("whose result could not be sent is recorded, one that did not run is not (U2)", () => {
     submit(1)
     const error = new BunhouseError("VALUE_NOT_SENDABLE", "…", { ran: "yes" })
