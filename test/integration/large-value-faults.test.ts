@@ -185,14 +185,14 @@ describe("a caller that gives up", () => {
 describe("memory", () => {
   test("of the daemon stays small while large values pass, both ways", async () => {
     const echo = await fn(async (x: Uint8Array) => x, { name: "echo" }).to(stack.here)
-    const value = new Uint8Array(60 * MIB)
+    const value = new Uint8Array(40 * MIB)
     await echo(value.subarray(0, LARGE))
     const peak = await peakWhile(async () => {
-      for (let i = 0; i < 3; i++) expect(await echo(value)).toHaveLength(value.length)
+      expect(await echo(value)).toHaveLength(value.length)
       expect(echo.sync(value)).toHaveLength(value.length)
     })
-    expect(peak / MIB).toBeLessThan(60)
-  })
+    expect(peak / MIB).toBeLessThan(40)
+  }, 60_000)
 
   test("a slow reader over HTTP makes the env process wait, not the daemon hold", async () => {
     await fn(async (bytes: number) => new Uint8Array(bytes), { name: "make" }).to(stack.here)
@@ -203,7 +203,7 @@ describe("memory", () => {
           authorization: `Bearer ${stack.token}`,
           "content-type": "application/msgpack",
         },
-        body: Buffer.from(encodeArgs([60 * MIB])),
+        body: Buffer.from(encodeArgs([40 * MIB])),
       })
       const reader = response.body?.getReader()
       let bytes = 0
@@ -211,21 +211,30 @@ describe("memory", () => {
         if (bytes === 0) await Bun.sleep(300) // as long as a slow reader takes
         bytes += step.value.length
       }
-      expect(bytes).toBeGreaterThan(60 * MIB)
+      expect(bytes).toBeGreaterThan(40 * MIB)
     })
-    expect(peak / MIB).toBeLessThan(60)
-  })
+    expect(peak / MIB).toBeLessThan(40)
+  }, 60_000)
 })
 
 /** By which the daemon grew at most. */
 async function peakWhile(run: () => Promise<void>): Promise<number> {
   const before = await daemonRss()
   let peak = before
-  const watch = setInterval(() => {
-    void daemonRss().then((now) => (peak = Math.max(peak, now)))
-  }, 20)
-  await run()
-  clearInterval(watch)
+  let isOver = false
+  const watch = async () => {
+    while (!isOver) {
+      peak = Math.max(peak, await daemonRss())
+      await Bun.sleep(20)
+    }
+  }
+  const watching = watch()
+  try {
+    await run()
+  } finally {
+    isOver = true
+    await watching
+  }
   return peak - before
 }
 
