@@ -4,7 +4,8 @@
  *
  * Invariants:
  * Z1. BEAT is 0 while the loop has no calls: the watchdog sleeps then.
- * Z2. Only the watchdog raises LATE, and only the loop takes it back.
+ * Z2. Only the watchdog raises LATE, and only the loop takes it back. Until the watchdog is there, LATE is up, so that the
+ *     loop looks at the clock itself: the first call of a process is the most likely one to block.
  */
 export const Word = {
   /** When the loop was last seen to turn, as `ticks` tells. */
@@ -14,14 +15,16 @@ export const Word = {
   /** Calls on the loop, and their ids by exclusive or: the id of the one, where there is one. */
   calls: 2,
   ids: 3,
-  /** 1 from when the watchdog has seen the loop blocked until the loop has told of it. */
+  /** 1 from when the watchdog may have seen the loop blocked until the loop has looked. */
   late: 4,
   /** Counts calls as they begin and end: a loop that gets on with many is busy, and no single call blocks it. */
   steps: 5,
+  /** 1 once the watchdog is there. */
+  watched: 6,
 } as const
 
 export const NO_CALL = -1
-const WORDS = 6
+const WORDS = 7
 
 export function heartMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT)

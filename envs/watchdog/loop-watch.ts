@@ -31,12 +31,13 @@ export class LoopWatch {
     this.#loopBlockMs = loopBlockMs
     this.#sink = sink
     this.#words[Word.running] = NO_CALL
+    this.#words[Word.late] = 1 // Z2
   }
 
   /** A call begins: its function is about to run. */
   begin(id: number): void {
     const words = this.#words
-    if (words[Word.late] !== 0) this.#blocked(undefined)
+    if (words[Word.late] !== 0) this.#lookBack(undefined)
     words[Word.calls] = ++this.#calls
     words[Word.ids] = this.#ids ^= id
     words[Word.running] = id
@@ -47,14 +48,14 @@ export class LoopWatch {
   /** The function of `call` has given way, or is done. */
   gaveWay(call: RunningCall): void {
     const words = this.#words
-    if (words[Word.late] !== 0) this.#blocked(call)
+    if (words[Word.late] !== 0) this.#lookBack(call)
     words[Word.running] = NO_CALL
   }
 
   /** The call is done; its reply comes after this. */
   ended(call: RunningCall): void {
     const words = this.#words
-    if (words[Word.late] !== 0) this.#blocked(call)
+    if (words[Word.late] !== 0) this.#lookBack(call)
     words[Word.calls] = --this.#calls
     words[Word.ids] = this.#ids ^= call.id
     words[Word.steps] = ++this.#steps
@@ -81,7 +82,7 @@ export class LoopWatch {
 
   readonly #beat = (): void => {
     const words = this.#words
-    if (words[Word.late] !== 0) this.#blocked(undefined)
+    if (words[Word.late] !== 0) this.#lookBack(undefined)
     Atomics.store(words, Word.beat, ticks())
     if (this.#calls !== 0) this.#idleBeats = 0
     else if (++this.#idleBeats > IDLE_BEATS_MAX) {
@@ -91,14 +92,16 @@ export class LoopWatch {
     }
   }
 
-  /** The loop was blocked until now; `next` is the first call that has been heard of since. */
-  #blocked(next: RunningCall | undefined): void {
+  /** The loop may have been blocked until now; `next` is the first call that has been heard of since. */
+  #lookBack(next: RunningCall | undefined): void {
     const words = this.#words
+    const beat = Atomics.load(words, Word.beat)
+    Atomics.store(words, Word.late, 1 - Atomics.load(words, Word.watched))
+    if (beat === 0) return
     const time = ticks()
-    const ms = (time - Atomics.load(words, Word.beat)) | 0
+    const ms = (time - beat) | 0
     const certain = blockingCall(words)
     Atomics.store(words, Word.beat, time)
-    Atomics.store(words, Word.late, 0)
     // The watchdog may have seen it just before the loop said that it turns.
     if (ms < this.#loopBlockMs) return
     const id = certain === NO_CALL ? (next?.id ?? CONNECTION_ID) : certain >>> 0

@@ -19,6 +19,7 @@ function watch({ memory, loopBlockMs }: WatchdogStart): never {
   let seen = 0
   let steps = 0
   let quietSince = 0
+  Atomics.store(words, Word.watched, 1)
   for (;;) {
     Atomics.wait(words, Word.beat, 0) // Z1
     Atomics.wait(own, 0, 0, restMs)
