@@ -21,6 +21,8 @@ export class RunningCall implements SurroundingCall {
   /** Of the code that runs. */
   version = ""
   hasEnded = false
+  /** Whether it counts among the sampled calls of envs/watchdog. */
+  isSampled = false
   /** What it has printed; kept by envs/output. */
   output: Output | undefined = undefined
   onEnd: (() => void) | undefined = undefined

@@ -66,7 +66,7 @@ export class Loop {
     call.isOwn = this.#isOwn
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
-    this.#watch?.begin(id)
+    this.#watch?.begin(call, fn)
     if (flags & (FrameFlag.stream | FrameFlag.streamedArguments)) {
       this.#runWithStreams(fn, call, flags, args)
     } else this.#run(fn, call, flags, args)

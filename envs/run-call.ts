@@ -15,6 +15,8 @@ export interface LoadedFunction {
   readonly version: string
   /** What the daemon is told of what was loaded. */
   readonly answer?: unknown
+  /** Its first calls, as far as they were sampled; counted by envs/watchdog. */
+  sampled?: number
 }
 
 /** Where the reply of a call goes: `open` gives the writer for one frame of about `bytes`. */

@@ -25,6 +25,8 @@ import {
   ENV_START_TIMEOUT_MS,
   INSTALL_TIMEOUT_MS,
   LOOP_BLOCKED_TELL_MS,
+  LOOP_SAMPLE_MS_MIN,
+  LOOP_SAMPLE_REST_MS,
   SETUP_TIMEOUT_MS,
 } from "./limits/envs.ts"
 import { JOB_WAIT_MS_MAX } from "./limits/jobs.ts"
@@ -135,6 +137,10 @@ assertRelation(
 assertRelation(
   LOOP_BLOCKED_TELL_MS <= CANCEL_GRACE_MS && CANCEL_GRACE_MS < LOOP_STUCK_MS_MAX,
   "a blocked loop to be told of before its process is ended",
+)
+assertRelation(
+  LOOP_SAMPLE_MS_MIN <= LOOP_SAMPLE_REST_MS && 2 * LOOP_SAMPLE_REST_MS < LOOP_BLOCKED_TELL_MS,
+  "a loop that is blocked for long to be seen, also by who rests",
 )
 assertRelation(LOG_UNREAD_BYTES_MAX < UNREAD_BYTES_MAX, "lines to be dropped before a caller is")
 assertRelation(JOB_WAIT_MS_MAX < CONTROL_TIMEOUT_MS, "a client to outlast the wait for a job")

@@ -67,4 +67,6 @@ export interface LoopBlock {
   readonly isOver: boolean
   /** Other calls on the loop, which had to wait. */
   readonly delayed: number
+  /** Where it was seen, in the files of who wrote it: `hashAll (/app/jobs.ts:12:5)`, innermost first; empty where it was not. */
+  readonly stack: readonly string[]
 }

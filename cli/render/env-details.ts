@@ -34,9 +34,10 @@ function memoryText({ rssBytes, spec }: EnvStatus): string | undefined {
   return rssBytes === undefined ? undefined : `${mebibytes(rssBytes)} MiB${limit}`
 }
 
-function blockText({ at, ms, functions, isCertain, isOver }: LoopBlock): string {
+function blockText({ at, ms, functions, isCertain, isOver, stack }: LoopBlock): string {
   const who = `${isCertain ? "" : "probably "}${functions.join(", ")}`
-  return `the event loop, by ${who}, for ${ms} ms${isOver ? "" : " so far"}, at ${at}`
+  const where = stack[0] === undefined ? "" : `, in ${stack[0]}`
+  return `the event loop, by ${who}, for ${ms} ms${isOver ? "" : " so far"}${where}, at ${at}`
 }
 
 function limitsText({ spec }: EnvStatus): string {

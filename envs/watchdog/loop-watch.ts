@@ -1,8 +1,15 @@
 import { CONNECTION_ID, FrameType, ReportKind } from "../../protocol/frame.ts"
+import {
+  LOOP_SAMPLE_MS_MIN,
+  LOOP_SAMPLE_REST_MS,
+  LOOP_SAMPLED_CALLS,
+} from "../../protocol/limits.ts"
+import { encodeLoopStack } from "../../protocol/loop-stack.ts"
 import { programPath } from "../../protocol/root.ts"
 import type { RunningCall } from "../call-context.ts"
-import type { ReplySink } from "../run-call.ts"
+import type { LoadedFunction, ReplySink } from "../run-call.ts"
 import { blockingCall, heartMemory, NO_CALL, ticks, type WatchdogStart, Word } from "./heart.ts"
+import { StackSampler } from "./stack-sampler.ts"
 
 /**
  * Notices that a call has blocked the event loop, and reports which one: ahead of its reply, so that its caller can be
@@ -11,9 +18,13 @@ import { blockingCall, heartMemory, NO_CALL, ticks, type WatchdogStart, Word } f
  * Who it was: the call whose function was running when the loop stopped, where it had not given way yet (`await`) or was
  * the only one. Otherwise the call that ends next has probably done it; where none ends, nobody is named.
  *
+ * Where it was: the loop's stack is sampled during the first calls of each function, and during all calls once one has
+ * blocked, so often that every block is seen. What is seen of a loop that turns is forgotten.
+ *
  * Invariants:
  * Z3. A call costs some stores to memory and no clock. There is a timer only while there are calls, and some time after.
  * Z4. The thread starts with the first call, and ends with the process.
+ * Z5. Nothing is sampled as long as no call has blocked, but for the first calls of each function.
  */
 export class LoopWatch {
   readonly #words = new Int32Array(heartMemory())
@@ -25,6 +36,10 @@ export class LoopWatch {
   #calls = 0
   #ids = 0
   #steps = 0
+  readonly #sampler: StackSampler
+  /** Calls on the loop that are sampled. */
+  #sampled = 0
+  #hasBlocked = false
 
   /** `loopBlockMs` is not 0. */
   constructor(loopBlockMs: number, sink: ReplySink) {
@@ -32,16 +47,20 @@ export class LoopWatch {
     this.#sink = sink
     this.#words[Word.running] = NO_CALL
     this.#words[Word.late] = 1 // Z2
+    const sampleMs = Math.max(LOOP_SAMPLE_MS_MIN, Math.floor(loopBlockMs / 4))
+    this.#sampler = new StackSampler(Math.min(sampleMs, LOOP_SAMPLE_REST_MS))
   }
 
-  /** A call begins: its function is about to run. */
-  begin(id: number): void {
+  /** A call begins: its function `fn` is about to run. */
+  begin(call: RunningCall, fn: LoadedFunction): void {
     const words = this.#words
+    const { id } = call
     if (words[Word.late] !== 0) this.#lookBack(undefined)
     words[Word.calls] = ++this.#calls
     words[Word.ids] = this.#ids ^= id
     words[Word.running] = id
     words[Word.steps] = ++this.#steps
+    if (this.#hasBlocked || isEarly(fn)) this.#sample(call)
     if (this.#timer === undefined) this.#start()
   }
 
@@ -59,6 +78,12 @@ export class LoopWatch {
     words[Word.calls] = --this.#calls
     words[Word.ids] = this.#ids ^= call.id
     words[Word.steps] = ++this.#steps
+    if (call.isSampled) this.#sampled--
+  }
+
+  #sample(call: RunningCall): void {
+    call.isSampled = true
+    if (this.#sampled++ === 0) this.#sampler.start()
   }
 
   #start(): void {
@@ -84,11 +109,14 @@ export class LoopWatch {
     const words = this.#words
     if (words[Word.late] !== 0) this.#lookBack(undefined)
     Atomics.store(words, Word.beat, ticks())
+    if (this.#sampled !== 0) this.#sampler.clear()
+    else this.#sampler.stop()
     if (this.#calls !== 0) this.#idleBeats = 0
     else if (++this.#idleBeats > IDLE_BEATS_MAX) {
       clearInterval(this.#timer)
       this.#timer = undefined
       Atomics.store(words, Word.beat, 0) // Z1
+      if (!this.#hasBlocked) this.#sampler.rest(LOOP_SAMPLE_REST_MS)
     }
   }
 
@@ -106,8 +134,18 @@ export class LoopWatch {
     if (ms < this.#loopBlockMs) return
     const id = certain === NO_CALL ? (next?.id ?? CONNECTION_ID) : certain >>> 0
     const kind = certain === NO_CALL ? ReportKind.loopProbablyBlocked : ReportKind.loopBlocked
-    this.#sink.open(0).write(FrameType.report, 0, id, kind, ms, 0)
+    const stack = encodeLoopStack(this.#sampler.take())
+    this.#hasBlocked = true
+    this.#sink.open(stack.length).write(FrameType.report, 0, id, kind, ms, 0, stack)
   }
+}
+
+/** Whether this is one of the first calls of `fn`. */
+function isEarly(fn: LoadedFunction): boolean {
+  const { sampled = 0 } = fn
+  if (sampled === LOOP_SAMPLED_CALLS) return false
+  fn.sampled = sampled + 1
+  return true
 }
 
 const ENTRY = programPath("envs/watchdog/thread.ts")

@@ -86,5 +86,16 @@ export const LOOP_BLOCK_MS_MAX = 60_000
 /** A loop that is blocked for so long is told of while it still is. */
 export const LOOP_BLOCKED_TELL_MS = 1_000
 
+/** The first calls of a function while which the stack of their loop is looked at; after a block there, all calls. */
+export const LOOP_SAMPLED_CALLS = 16
+
+/** It is looked at four times while a call may block, within these bounds; so seldom once there have been no calls. */
+export const LOOP_SAMPLE_MS_MIN = 10
+export const LOOP_SAMPLE_REST_MS = 250
+
+/** The stack that is told of a blocked loop: its innermost frames, and the length of each. */
+export const LOOP_STACK_FRAMES_MAX = 5
+export const LOOP_STACK_FRAME_LENGTH_MAX = 300
+
 /** Blocked loops that the status of an env shows. */
 export const LOOP_BLOCKS_SHOWN = 5

@@ -1,4 +1,5 @@
 import type { FrameReader } from "../../protocol/frame.ts"
+import { readLoopStack } from "../../protocol/loop-stack.ts"
 import type { Call } from "./call.ts"
 import type { CallsInFlight } from "./calls-in-flight.ts"
 import type { EnvLink } from "./route.ts"
@@ -13,6 +14,8 @@ export interface Report {
   readonly call: Call | undefined
   /** The other calls on the loop of the process. */
   readonly others: readonly Call[]
+  /** Where the loop was, innermost first, where that was seen. */
+  readonly stack: readonly string[]
 }
 
 /** What an env process says of itself, or its watchdog; `id` is the daemon's id of a call. */
@@ -20,15 +23,20 @@ export interface About {
   readonly kind: number
   readonly id: number
   readonly amount: number
+  readonly stack?: readonly string[]
 }
 
 /** Of the report frame that `frame` stands on. */
-export function reportIn({ target: kind, id, timeoutMs: amount }: FrameReader): About {
-  return { kind, id, amount }
+export function reportIn({ target: kind, id, timeoutMs: amount, payload }: FrameReader): About {
+  return { kind, id, amount, stack: readLoopStack(payload) }
 }
 
 /** `id` is a peer's word: what is about no call that was sent to `link` is about none. */
-export function reportOf(calls: CallsInFlight, link: EnvLink, { kind, id, amount }: About): Report {
+export function reportOf(
+  calls: CallsInFlight,
+  link: EnvLink,
+  { kind, id, amount, stack = [] }: About,
+): Report {
   const found = calls.get(id)
   const call = found?.link === link ? found : undefined
   const others: Call[] = []
@@ -37,5 +45,5 @@ export function reportOf(calls: CallsInFlight, link: EnvLink, { kind, id, amount
     const isOnLoop = other.link === link && other.lane === other.route.env.lanes.loop
     if (isOnLoop && other !== call) others.push(other)
   }
-  return { kind, amount, call, others }
+  return { kind, amount, call, others, stack }
 }

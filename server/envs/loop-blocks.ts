@@ -21,7 +21,7 @@ export class LoopBlocks {
   }
 
   /** `isOver` unless the loop is blocked still. */
-  add(env: string, { kind, amount: ms, call, others }: Report, isOver: boolean): void {
+  add(env: string, { kind, amount: ms, call, others, stack }: Report, isOver: boolean): void {
     const isCertain = kind === ReportKind.loopBlocked && call !== undefined
     const candidates = call === undefined ? others : [call]
     const functions = [...new Set(candidates.map(({ route }) => route.info.name))].toSorted()
@@ -33,6 +33,7 @@ export class LoopBlocks {
       isCertain,
       isOver,
       delayed,
+      stack,
     }
     // What was told while it lasted is told anew.
     const earlier = this.#last[0]?.isOver === false ? this.#last.slice(1) : this.#last
@@ -42,13 +43,20 @@ export class LoopBlocks {
   }
 }
 
-function sentence(env: string, { ms, functions, isCertain, isOver, delayed }: LoopBlock): string {
+function sentence(env: string, block: LoopBlock): string {
+  const { ms, functions, isCertain, isOver, delayed, stack } = block
   const who = `${isCertain ? "" : "probably "}${env}/${functions.join(", ")}`
   const what = isOver
     ? `${who} blocked the event loop of its env for ${ms} ms`
     : `${who} has been blocking the event loop of its env for ${ms} ms`
   const others = delayed === 1 ? "1 other call" : `${delayed} other calls`
-  return `${what}, and ${others} waited: make it a sync function, which runs on a thread`
+  const where = stack[0] === undefined ? "" : ` at ${inShort(stack[0])}`
+  return `${what}${where}, and ${others} waited: make it a sync function, which runs on a thread`
+}
+
+/** Without the folder of its file. */
+function inShort(frame: string): string {
+  return frame.replace(/(^|\()\/.*\//, "$1")
 }
 
 /** To the caller's `onLog`, as a line of the call. */

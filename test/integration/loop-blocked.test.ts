@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { type Env, fn, type LogLine } from "../../client/index.ts"
+import { LOOP_SAMPLED_CALLS } from "../../protocol/limits.ts"
 import type { LoopBlock } from "../../protocol/status.ts"
 import { caught } from "../support/caught.ts"
 import { ask, pathOf } from "../support/http.ts"
@@ -28,6 +29,12 @@ function sendSleep(env: Env) {
   }).to(env)
 }
 
+/** The number of the line of this file that `text` stands in. */
+async function lineOf(text: string): Promise<number> {
+  const lines = (await Bun.file(import.meta.path).text()).split("\n")
+  return lines.findIndex((line) => line.includes(text)) + 1
+}
+
 async function blocksOf(env: Env): Promise<readonly LoopBlock[]> {
   return (await env.status())?.loopBlocks ?? []
 }
@@ -43,12 +50,15 @@ describe("a call that blocks the loop of its env", () => {
     const [line] = lines
     expect(line).toMatchObject({ stream: "stderr", env: "named", function: "busy" })
     expect(line?.text).toMatch(
-      /^bunhouse: named\/busy blocked the event loop of its env for \d+ ms, and 3 other calls waited: make it a sync function/,
+      /^bunhouse: named\/busy blocked the event loop of its env for \d+ ms at busy \(loop-blocked\.test\.ts:\d+:\d+\), and 3 other calls waited: make it a sync function/,
     )
     const [block] = await blocksOf(env)
     expect(block).toMatchObject({ functions: ["busy"], isCertain: true, isOver: true, delayed: 3 })
     expect(block?.ms).toBeGreaterThanOrEqual(200)
+    const place = `busy (${import.meta.path}:${await lineOf("while (performance.now()")}:`
+    expect(block?.stack[0]).toStartWith(place)
     expect(await stack.log()).toContain('"event":"loop blocked","env":"named"')
+    expect(await stack.log()).toContain(`"stack":["${place}`)
     await Promise.all(others)
   })
 
@@ -62,6 +72,17 @@ describe("a call that blocks the loop of its env", () => {
     await busy(250, 20)
     expect((await blocksOf(env))[0]).toMatchObject({ functions: ["busy"], isCertain: false })
     await other
+  })
+
+  test("is shown with the place where it did, also after an await and many calls that did not", async () => {
+    const env = stack.here.env("often")
+    const busy = await sendBusy(env)
+    for (let n = 0; n < 2 * LOOP_SAMPLED_CALLS; n++) await busy(0)
+    // The first block of a function that seemed harmless may go without.
+    await busy(250)
+    await busy(250, 20)
+    const line = await lineOf("while (performance.now()")
+    expect((await blocksOf(env))[0]?.stack[0]).toStartWith(`busy (${import.meta.path}:${line}:`)
   })
 
   test("that lasts is told of while it does, and answers to its deadline meanwhile", async () => {

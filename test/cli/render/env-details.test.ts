@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { renderEnvDetails } from "../../../cli/render/env-details.ts"
 import { makeStyle } from "../../../cli/style.ts"
 import { readEnvSpec, shownEnvSpec } from "../../../protocol/env-spec.ts"
-import type { EnvStatus } from "../../../protocol/status.ts"
+import type { EnvStatus, LoopBlock } from "../../../protocol/status.ts"
 
 const plain = makeStyle(false)
 const env: EnvStatus = {
@@ -21,6 +21,26 @@ const env: EnvStatus = {
 test("renderEnvDetails() of an env that nobody described shows its limits", () => {
   expect(renderEnvDetails(env, plain)).toBe(
     "ml\n  limits    16384 async calls and 64 threads at a time, 65536 waiting",
+  )
+})
+
+test("renderEnvDetails() shows which call has blocked the loop last, and where", () => {
+  const block: LoopBlock = {
+    at: "2026-11-28T08:00:00.000Z",
+    ms: 250,
+    functions: ["hash"],
+    isCertain: true,
+    isOver: true,
+    delayed: 0,
+    stack: ["hashAll (/app/jobs.ts:12:5)", "hash (/app/main.ts:3:10)"],
+  }
+  const last = [block, { ...block, ms: 9_000 }]
+  expect(renderEnvDetails({ ...env, loopBlocks: last }, plain)).toEndWith(
+    "\n  blocked   the event loop, by hash, for 250 ms, in hashAll (/app/jobs.ts:12:5), at 2026-11-28T08:00:00.000Z",
+  )
+  const unsure = [{ ...block, isCertain: false, isOver: false, stack: [] }]
+  expect(renderEnvDetails({ ...env, loopBlocks: unsure }, plain)).toEndWith(
+    "\n  blocked   the event loop, by probably hash, for 250 ms so far, at 2026-11-28T08:00:00.000Z",
   )
 })
 

@@ -1,8 +1,12 @@
 import { beforeEach, describe, expect, test } from "bun:test"
 import { RunningCall } from "../../../envs/call-context.ts"
+import type { LoadedFunction } from "../../../envs/run-call.ts"
 import { LoopWatch } from "../../../envs/watchdog/loop-watch.ts"
 import { FrameType, FrameWriter, ReportKind } from "../../../protocol/frame.ts"
+import { LOOP_SAMPLED_CALLS } from "../../../protocol/limits.ts"
 import { framesIn } from "../../support/frames.ts"
+
+const fn = (): LoadedFunction => ({ name: "f", version: "1", call: () => undefined })
 
 let writer: FrameWriter
 let watch: LoopWatch
@@ -11,9 +15,9 @@ beforeEach(() => {
   watch = new LoopWatch(100, { open: () => writer })
 })
 
-function begun(id: number): RunningCall {
+function begun(id: number, called: LoadedFunction): RunningCall {
   const call = new RunningCall({ env: "lab", bootId: "boot" }, "f", id, id, 0, () => {})
-  watch.begin(call.id)
+  watch.begin(call, called)
   return call
 }
 
@@ -25,7 +29,7 @@ describe("LoopWatch", () => {
   test("names a first call that blocks before the watchdog is there (Z2)", () => {
     // A thread takes longer to start.
     watch = new LoopWatch(5, { open: () => writer })
-    const call = begun(7)
+    const call = begun(7, fn())
     Bun.sleepSync(10)
     watch.gaveWay(call)
     expect(framesIn(writer.take())).toMatchObject([
@@ -36,9 +40,27 @@ describe("LoopWatch", () => {
 
   test("blames no call for the time before it began (Z1)", () => {
     Bun.sleepSync(150)
-    const call = begun(7)
+    const call = begun(7, fn())
     watch.gaveWay(call)
     end(call)
     expect(framesIn(writer.take())).toEqual([])
+  })
+
+  test("samples the first calls of each function, and all once one has blocked (Z5)", () => {
+    const [one, other] = [fn(), fn()]
+    const sampled = () => {
+      const call = begun(1, one)
+      watch.gaveWay(call)
+      end(call)
+      return call.isSampled
+    }
+    const first = Array.from({ length: LOOP_SAMPLED_CALLS + 2 }, sampled)
+    expect(first).toEqual([...first.keys()].map((n) => n < LOOP_SAMPLED_CALLS))
+    const blocking = begun(2, other)
+    expect(blocking.isSampled).toBe(true)
+    Bun.sleepSync(150)
+    watch.gaveWay(blocking)
+    end(blocking)
+    expect(sampled()).toBe(true)
   })
 })

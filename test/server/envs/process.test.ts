@@ -52,7 +52,13 @@ function start(cwd = folder.path): EnvProcess {
     onReplies: (_link, { id }) => void told.push(`reply ${id}`),
     onCutOff: () => void told.push(`cut off, reachable: ${life.isReachable}`),
     onReachable: () => void told.push(`reachable: ${life.isReachable}`),
-    reportOf: (_link, { kind, amount }) => ({ kind, amount, call: undefined, others: [] }),
+    reportOf: (_link, { kind, amount }) => ({
+      kind,
+      amount,
+      call: undefined,
+      others: [],
+      stack: [],
+    }),
     onReport: (_process, { kind, amount }, isOver) =>
       void told.push(`report ${kind}: ${amount}, over: ${isOver}`),
     onUnsent: (batch, error) => {
