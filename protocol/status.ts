@@ -65,7 +65,7 @@ export interface LoopBlock {
   readonly isCertain: boolean
   /** False while it lasts. */
   readonly isOver: boolean
-  /** Other calls on the loop, which had to wait. */
+  /** Other calls that were under way in the env, on threads too, or waited for a place there. */
   readonly delayed: number
   /** Where it was seen, in the files of who wrote it: `hashAll (/app/jobs.ts:12:5)`, innermost first; empty where it was not. */
   readonly stack: readonly string[]

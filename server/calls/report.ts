@@ -12,7 +12,7 @@ export interface Report {
   readonly amount: number
   /** The call that it is about, where it is known and has not been answered. */
   readonly call: Call | undefined
-  /** The other calls on the loop of the process. */
+  /** The other calls of the process: all of them go through its loop, those on threads too. */
   readonly others: readonly Call[]
   /** Where the loop was, innermost first, where that was seen. */
   readonly stack: readonly string[]
@@ -41,9 +41,7 @@ export function reportOf(
   const call = found?.link === link ? found : undefined
   const others: Call[] = []
   for (const other of calls) {
-    // What waits in the process for results of others is not on its loop.
-    const isOnLoop = other.link === link && other.lane === other.route.env.lanes.loop
-    if (isOnLoop && other !== call) others.push(other)
+    if (other.link === link && other !== call) others.push(other)
   }
   return { kind, amount, call, others, stack }
 }

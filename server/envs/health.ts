@@ -28,7 +28,11 @@ export class Health {
     if (report.kind === ReportKind.forcedEnds) {
       this.#worn.add(process)
       this.look()
-    } else this.loopBlocks.add(this.#env.name, report, isOver)
+    } else {
+      // What waits in the daemon waits for the process that serves.
+      const waiting = process === this.#env.process ? this.#env.backlog.calls : 0
+      this.loopBlocks.add(this.#env.name, report, waiting, isOver)
+    }
   }
 
   /** Rejects where a process that is about to be replaced has got state meanwhile. */

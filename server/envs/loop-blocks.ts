@@ -20,19 +20,23 @@ export class LoopBlocks {
     return this.#last
   }
 
-  /** `isOver` unless the loop is blocked still. */
-  add(env: string, { kind, amount: ms, call, others, stack }: Report, isOver: boolean): void {
+  /** `isOver` unless the loop is blocked still; `waiting` calls wait for a place there. */
+  add(env: string, report: Report, waiting: number, isOver: boolean): void {
+    const { kind, amount: ms, call, others, stack } = report
     const isCertain = kind === ReportKind.loopBlocked && call !== undefined
-    const candidates = call === undefined ? others : [call]
+    // What waits in the process for results of others is not on its loop.
+    const onLoop = others.filter(({ lane, route }) => lane === route.env.lanes.loop)
+    const candidates = call === undefined ? onLoop : [call]
     const functions = [...new Set(candidates.map(({ route }) => route.info.name))].toSorted()
-    const delayed = call === undefined ? Math.max(0, others.length - 1) : others.length
+    // One of them did it.
+    const beside = call === undefined ? Math.max(0, others.length - 1) : others.length
     const block: LoopBlock = {
       at: new Date().toISOString(),
       ms,
       functions: functions.slice(0, FUNCTIONS_SHOWN),
       isCertain,
       isOver,
-      delayed,
+      delayed: beside + waiting,
       stack,
     }
     // What was told while it lasted is told anew.

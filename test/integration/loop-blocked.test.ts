@@ -62,6 +62,19 @@ describe("a call that blocks the loop of its env", () => {
     await Promise.all(others)
   })
 
+  test("delays all that goes through the loop: calls there, on threads, and in the queue", async () => {
+    const env = stack.here.env("delaying", { concurrency: 3 })
+    const [busy, sleep] = [await sendBusy(env), await sendSleep(env)]
+    const nap = await fn((ms: number) => Bun.sleepSync(ms), { name: "nap" }).to(env)
+    await Promise.all([busy(0), sleep(0), nap.async(0)])
+    const others = [sleep(400), sleep(400), nap.async(400)]
+    const call = busy(300)
+    const queued = [sleep(1), sleep(1)]
+    await call
+    expect((await blocksOf(env))[0]).toMatchObject({ functions: ["busy"], delayed: 5 })
+    await Promise.all([...others, ...queued])
+  })
+
   test("behind an await is certain when it is alone, and probable beside others", async () => {
     const env = stack.here.env("behind")
     const [busy, sleep] = [await sendBusy(env), await sendSleep(env)]
