@@ -13,7 +13,11 @@ import {
   FrameType,
   type FrameWriter,
 } from "../../protocol/frame.ts"
-import { DEADLINE_GRACE_MS, PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
+import {
+  DEADLINE_GRACE_MS,
+  OVERLOADED_RETRY_AFTER_MS,
+  PAYLOAD_BYTES_MAX,
+} from "../../protocol/limits.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { Outbox } from "../../protocol/outbox.ts"
 import { PARTS_STREAM } from "../../protocol/parts/part.ts"
@@ -75,7 +79,8 @@ export class Connection {
       return undefined
     }
     if (this.#pending.isFull) {
-      call.failed(failure(call, "OVERLOADED", "no", "too many calls are in flight"))
+      const retryAfterMs = OVERLOADED_RETRY_AFTER_MS
+      call.failed(failure(call, "OVERLOADED", "no", "too many calls are in flight", retryAfterMs))
       return undefined
     }
     const pending = new PendingCall(call)
@@ -290,7 +295,14 @@ function cancelled(call: OutgoingCall, ran: Ran, reason: unknown): BunhouseError
   return new BunhouseError("CANCELLED", message, { ran, env, function: fn, cause: reason })
 }
 
-function failure(call: OutgoingCall, code: ErrorCode, ran: Ran, reason: string): BunhouseError {
+function failure(
+  call: OutgoingCall,
+  code: ErrorCode,
+  ran: Ran,
+  reason: string,
+  retryAfterMs?: number,
+): BunhouseError {
   const { env, function: fn } = call
-  return new BunhouseError(code, `${env}/${fn}: ${reason}`, { ran, env, function: fn })
+  const about = { ran, env, function: fn, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  return new BunhouseError(code, `${env}/${fn}: ${reason}`, about)
 }

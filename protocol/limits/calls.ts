@@ -13,6 +13,9 @@ export const OWN_CALLS_MAX = 16_384
 /** Results of other calls among the arguments of one (`f.later`). */
 export const LATER_CALLS_MAX = 64
 
+/** When a call that was refused because of others may come back. */
+export const OVERLOADED_RETRY_AFTER_MS = 100
+
 /** Longest deadline that fits the frame header. */
 export const CALL_TIMEOUT_MS_MAX = 0xffff_ffff
 

@@ -5,6 +5,7 @@ import {
   CALLS_IN_FLIGHT_MAX,
   ENV_QUEUE_BYTES_MAX,
   EXTRA_BYTES_MAX,
+  OVERLOADED_RETRY_AFTER_MS,
   PAYLOAD_BYTES_MAX,
 } from "../../protocol/limits.ts"
 import { payloadBytesOf } from "../../protocol/parts/part.ts"
@@ -31,22 +32,20 @@ export function admissionRefusal(
   const { backlog } = env
   if (backlog.calls < env.spec.queue && backlog.bytes + bytes <= ENV_QUEUE_BYTES_MAX)
     return undefined
-  return overloaded(
-    route,
-    `${backlog.calls} calls (${backlog.bytes} bytes) are waiting for the env`,
-  )
+  const calls = `${backlog.calls} of at most ${env.spec.queue} calls`
+  const size = `${backlog.bytes} of at most ${ENV_QUEUE_BYTES_MAX} bytes`
+  return overloaded(route, `${calls} wait for the env, with ${size}`)
 }
 
 /** The largest frame of a client that keeps to the limits. */
 const FRAME_BYTES_MAX = HEADER_BYTES + EXTRA_BYTES_MAX + PAYLOAD_BYTES_MAX
-const RETRY_AFTER_MS = 100
 
 function overloaded({ env, address, info }: FunctionRoute, reason: string): BunhouseError {
   const message = `${address}: ${reason}, and no more are taken now`
   return new BunhouseError("OVERLOADED", message, {
     env: env.name,
     function: info.name,
-    retryAfterMs: RETRY_AFTER_MS,
+    retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
   })
 }
 

@@ -8,6 +8,7 @@ import {
   IDEMPOTENCY_KEYS_MAX,
   IDEMPOTENCY_TTL_MS,
   IDEMPOTENCY_WAITERS_MAX,
+  OVERLOADED_RETRY_AFTER_MS,
   PAYLOAD_BYTES_MAX,
 } from "../../protocol/limits.ts"
 import { Call, type Caller } from "./call.ts"
@@ -134,7 +135,7 @@ export class KeyedCalls implements CallDesk {
   #join(keyed: KeyedCall, waiter: Call, timeoutMs: number): Call {
     if (this.#waiters.size >= IDEMPOTENCY_WAITERS_MAX) {
       const message = `${waiter.route.address}: too many calls wait for calls with the same key`
-      throw new BunhouseError("OVERLOADED", message, { retryAfterMs: RETRY_AFTER_MS })
+      throw new BunhouseError("OVERLOADED", message, { retryAfterMs: OVERLOADED_RETRY_AFTER_MS })
     }
     this.#wait(keyed, waiter)
     this.#deadlines.add(waiter, timeoutMs)
@@ -268,5 +269,3 @@ function unknowable(route: FunctionRoute): BunhouseError {
     function: route.info.name,
   })
 }
-
-const RETRY_AFTER_MS = 100

@@ -57,7 +57,7 @@ describe("an env with a full queue", () => {
     const path = pathOf("http", "sleep", "/call")
     const refused = await ask(stack, "POST", path, { body: "[1]" })
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"])
-    expect(refused.text).toContain("http/sleep")
+    expect(refused.text).toContain("http/sleep: 0 of at most 0 calls wait for the env")
     await running
     expect((await ask(stack, "POST", path, { body: "[1]" })).json).toEqual({ ok: true, value: 1 })
   })
