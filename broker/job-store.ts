@@ -26,10 +26,16 @@ export interface JobStore {
   all(): Promise<StoredHead[]>
   /** Writes an entry, over an older one of the same key. The key is made of letters, digits, `_`, `-` and dots. */
   put(key: string, head: object, body: Uint8Array): Promise<void>
-  /** The body of an entry; undefined where there is none. */
-  body(key: string): Promise<Uint8Array | undefined>
+  /** Head and body of one write; undefined where there is none. Rejects with INVALID_ARGUMENT for an unreadable head. */
+  entry(key: string): Promise<StoredEntry | undefined>
   /** Takes entries out, in this order. Legal for what is not there. */
   delete(keys: readonly string[]): Promise<void>
+}
+
+export interface StoredEntry {
+  /** Unchecked, as in `StoredHead`. */
+  readonly head: unknown
+  readonly body: Uint8Array
 }
 
 export interface StoredHead {
@@ -115,13 +121,15 @@ class Bucket implements JobStore {
     })
   }
 
-  async body(key: string): Promise<Uint8Array | undefined> {
+  async entry(key: string): Promise<StoredEntry | undefined> {
     const { client, operate } = this.#parts
     const query = { last_by_subj: this.#prefix + key }
-    return await operate(`reading ${key}`, async () => {
+    const found = await operate(`reading ${key}`, async () => {
       const { direct } = await client.jetstreamManager(false)
-      return (await direct.getMessage(this.#stream, query))?.data
+      return await direct.getMessage(this.#stream, query)
     })
+    if (found === null) return undefined
+    return { head: parseJson(`the head of ${key}`, found.header.get(HEAD)), body: found.data }
   }
 
   async delete(keys: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-import type { JobStore } from "../../broker/job-store.ts"
+import type { JobStore, StoredEntry } from "../../broker/job-store.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 
 /**
@@ -24,8 +24,12 @@ export class Keeper {
     return this.#insist(() => this.#store.put(key, head, body))
   }
 
-  body(key: string): Promise<Uint8Array | undefined> {
-    return this.#insist(() => this.#store.body(key))
+  entry(key: string): Promise<StoredEntry | undefined> {
+    return this.#insist(() => this.#store.entry(key))
+  }
+
+  async body(key: string): Promise<Uint8Array | undefined> {
+    return (await this.entry(key))?.body
   }
 
   delete(key: string): Promise<void> {

@@ -16,7 +16,7 @@ async function open(connection: BrokerConnection): Promise<[JobStore, string[]]>
 const NOTHING = new Uint8Array(0)
 
 describe("JobStore", () => {
-  test("gives back heads without bodies, and bodies one by one, as they were put", async () => {
+  test("gives back heads without bodies, and entries one by one, as they were put", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
     const [store, problems] = await open(connection)
@@ -33,8 +33,10 @@ describe("JobStore", () => {
       { key: "job.a.record", head, bodyBytes: PAYLOAD_BYTES_MAX },
       { key: "job.a.step", head: { state: "running" }, bodyBytes: 1 },
     ])
-    expect(Buffer.compare((await again.body("job.a.record")) ?? NOTHING, body)).toBe(0)
-    expect(await again.body("job.b.record")).toBeUndefined()
+    const record = await again.entry("job.a.record")
+    expect(record?.head).toEqual(head)
+    expect(Buffer.compare(record?.body ?? NOTHING, body)).toBe(0)
+    expect(await again.entry("job.b.record")).toBeUndefined()
     expect(problems).toEqual([])
   })
 

@@ -1,4 +1,4 @@
-import type { JobStore, StoredHead } from "../../broker/job-store.ts"
+import type { JobStore, StoredEntry, StoredHead } from "../../broker/job-store.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 
 /** A job store in memory: it can be away, and it can stop for good at a chosen write, as a daemon that is killed does. */
@@ -30,8 +30,11 @@ export class FakeJobStore implements JobStore {
     })
   }
 
-  body(key: string): Promise<Uint8Array | undefined> {
-    return this.#run(() => this.entries.get(key)?.body)
+  entry(key: string): Promise<StoredEntry | undefined> {
+    return this.#run(() => {
+      const found = this.entries.get(key)
+      return found && { head: JSON.parse(JSON.stringify(found.head)), body: found.body }
+    })
   }
 
   delete(keys: readonly string[]): Promise<void> {
