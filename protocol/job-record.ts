@@ -4,9 +4,9 @@ import { type Progress, readProgress } from "./progress.ts"
 import { readScheduleSpec, type ScheduleSpec } from "./schedule.ts"
 
 /**
- * What the store holds of a job, as heads of two entries. The first is written once, when the job is accepted, and has
- * the arguments as its body. The second is written at every step of the job's life, and has the outcome as its body
- * once there is one. Times are milliseconds since 1970.
+ * What the store holds of a job, as heads of entries. The first is written once, when the job is accepted, and has the
+ * arguments as its body. The second is written at every step of the job's life, and has the outcome as its body once
+ * there is one. A job that prints has a third, with its lines as the body. Times are milliseconds since 1970.
  */
 export interface JobRecord extends JobPlan {
   readonly id: string
@@ -32,6 +32,14 @@ export interface JobStep {
   readonly callId?: string
   /** Once it has ended: what the body is. */
   readonly outcome?: OutcomeKind
+}
+
+/** Numbers of lines, counted from 0 since the job began. */
+export interface JobLogHead {
+  /** The first one that is kept. */
+  readonly start: number
+  /** The one that comes next. */
+  readonly end: number
 }
 
 /** What the bytes of an outcome are: a result, what the function threw, or the JSON record of a platform error. */
@@ -78,6 +86,12 @@ export function readJobStep(input: unknown): JobStep {
     ...(callId !== undefined && { callId }),
     ...(hasOutcome && { outcome: fields.oneOf("outcome", OUTCOME_KINDS) }),
   }
+}
+
+export function readJobLogHead(input: unknown): JobLogHead {
+  const fields = new Fields("the lines of a job", input)
+  const start = fields.integer("start", 0, Number.MAX_SAFE_INTEGER)
+  return { start, end: fields.integer("end", start, Number.MAX_SAFE_INTEGER) }
 }
 
 export function readScheduleRecord(input: unknown): ScheduleRecord {

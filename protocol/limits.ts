@@ -29,7 +29,7 @@ import {
   LOOP_SAMPLE_REST_MS,
   SETUP_TIMEOUT_MS,
 } from "./limits/envs.ts"
-import { JOB_WAIT_MS_MAX } from "./limits/jobs.ts"
+import { JOB_LOG_BYTES_MAX, JOB_WAIT_MS_MAX } from "./limits/jobs.ts"
 import {
   LOG_ANSWER_BYTES_MAX,
   LOG_CALL_BYTES_MAX,
@@ -143,4 +143,8 @@ assertRelation(
   "a loop that is blocked for long to be seen, also by who rests",
 )
 assertRelation(LOG_UNREAD_BYTES_MAX < UNREAD_BYTES_MAX, "lines to be dropped before a caller is")
+assertRelation(
+  3 * LOG_CALL_BYTES_MAX + KIB <= JOB_LOG_BYTES_MAX && JOB_LOG_BYTES_MAX + KIB < MIB,
+  "what a call prints at a time, in any script, to be kept with its job, and that to fit a message of any broker",
+)
 assertRelation(JOB_WAIT_MS_MAX < CONTROL_TIMEOUT_MS, "a client to outlast the wait for a job")

@@ -1,7 +1,7 @@
 /** Jobs and schedules. A part of ../limits.ts. */
-import { MIB } from "./units.ts"
+import { KIB, MIB } from "./units.ts"
 
-/** Jobs that a daemon knows, ended ones included, and what their arguments and results may take when one is started. */
+/** Jobs that a daemon knows, ended ones included, and what their arguments, results and lines may take when one is started. */
 export const JOBS_MAX = 100_000
 export const JOBS_BYTES_MAX = 4 * 1024 * MIB
 
@@ -39,6 +39,10 @@ export const JOB_REQUESTS_MAX = 128
 /** Progress of one call: the length of its message, and how many reports pass at once and per second. */
 export const PROGRESS_MESSAGE_LENGTH_MAX = 500
 export const PROGRESS_REPORTS_MAX = 20
+
+/** What is kept of what the attempts of one job print, and how often it is written while they do. The oldest goes first. */
+export const JOB_LOG_BYTES_MAX = 256 * KIB
+export const JOB_LOG_WRITE_MS = 1_000
 
 /** Schedules of one daemon. */
 export const SCHEDULES_MAX = 1_000

@@ -1,7 +1,7 @@
 import { BunhouseError, decodeErrorRecord, encodeErrorRecord } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { decodeProgress, type Progress } from "../../protocol/progress.ts"
-import type { Caller } from "../calls/call.ts"
+import type { Call, Caller } from "../calls/call.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { Outcome } from "./verdict.ts"
@@ -18,6 +18,8 @@ export interface AttemptOptions {
   /** The call was admitted under this number. */
   readonly onCall: (serial: number) => void
   readonly onProgress: (progress: Progress) => void
+  /** `frame` stands on lines that the call with this number printed. */
+  readonly onLines: (frame: FrameReader, serial: number) => void
 }
 
 /** Makes one call for a job, like any other caller. Never rejects. */
@@ -26,13 +28,13 @@ export function attempt(options: AttemptOptions): Promise<Outcome> {
   if (signal.aborted) return Promise.resolve(failed(cancelled(route, "no")))
   const writer = new FrameWriter()
   // The store takes no more than a frame.
-  const flags = FrameFlag.whole | (isJson ? FrameFlag.json : 0)
+  const flags = FrameFlag.whole | FrameFlag.logs | (isJson ? FrameFlag.json : 0)
   writer.write(FrameType.call, flags, 0, 0, timeoutMs, 0, args)
   const frame = new FrameReader()
   frame.open(writer.take())
   frame.next()
   const { promise, resolve } = Promise.withResolvers<Outcome>()
-  const call = dispatcher.submit(new JobCaller(resolve, options.onProgress), frame, route)
+  const call = dispatcher.submit(new JobCaller(resolve, options), frame, route)
   if (call === undefined) return promise
   options.onCall(call.serial)
   const cancel = () => {
@@ -55,11 +57,11 @@ export function cancelled(names: { readonly address: string }, ran: "no" | "mayb
 
 class JobCaller implements Caller {
   readonly #resolve: (outcome: Outcome) => void
-  readonly #onProgress: (progress: Progress) => void
+  readonly #options: AttemptOptions
 
-  constructor(resolve: (outcome: Outcome) => void, onProgress: (progress: Progress) => void) {
+  constructor(resolve: (outcome: Outcome) => void, options: AttemptOptions) {
     this.#resolve = resolve
-    this.#onProgress = onProgress
+    this.#options = options
   }
 
   deliver(_callerId: number, frame: FrameReader): void {
@@ -77,14 +79,15 @@ class JobCaller implements Caller {
     this.#resolve(failed(error))
   }
 
-  /** A job asks for no lines: they are in the env's log. */
-  log(): void {}
+  log(_callerId: number, frame: FrameReader, { serial }: Call): void {
+    this.#options.onLines(frame, serial)
+  }
 
   /** No job streams. */
   flow(): void {}
 
   progressed(frame: FrameReader): void {
     const progress = decodeProgress(frame.payload)
-    if (progress !== undefined) this.#onProgress(progress)
+    if (progress !== undefined) this.#options.onProgress(progress)
   }
 }

@@ -1,7 +1,8 @@
 import type { JobStatus } from "../../protocol/job.ts"
-import type { JobRecord, JobStep } from "../../protocol/job-record.ts"
+import type { JobLogHead, JobRecord, JobStep } from "../../protocol/job-record.ts"
 import type { Progress } from "../../protocol/progress.ts"
 import type { Entry } from "./agenda.ts"
+import type { JobLog } from "./job-log.ts"
 
 /**
  * One job in the daemon's memory.
@@ -19,8 +20,12 @@ export class Job {
   readonly record: JobRecord
   phase: "waiting" | "working" | "ended" = "waiting"
   step: JobStep
-  /** What arguments and outcome take in the store. */
+  /** What arguments, outcome and lines take in the store. */
   bytes: number
+  /** Which lines the store has; undefined where nothing was printed. */
+  logged: JobLogHead | undefined
+  /** Where an attempt prints to, while one runs. */
+  log: JobLog | undefined
   /** Reported by the attempt that runs. */
   progress: Progress | undefined
   /** Calls in a row that the platform did not take. */
@@ -33,6 +38,7 @@ export class Job {
   // Made when it is needed: a daemon keeps many jobs that have ended, and few that run.
   #cancel: AbortController | undefined
   readonly #onEnd = new Set<() => void>()
+  #onLines: Set<() => void> | undefined
 
   constructor(record: JobRecord, step: JobStep, bytes: number) {
     this.record = record
@@ -67,16 +73,42 @@ export class Job {
     this.#onEnd.clear()
   }
 
+  /** The store has more lines. */
+  hasLogged(head: JobLogHead): void {
+    this.logged = head
+    for (const listener of this.#onLines ?? []) listener()
+  }
+
   /** For a job that has not ended. Legal to be taken back at any time. */
   listen(onEnd: () => void): () => void {
     this.#onEnd.add(onEnd)
     return () => void this.#onEnd.delete(onEnd)
   }
+
+  /** As `listen`, and hears also of every write of lines. */
+  listenLines(listener: () => void): () => void {
+    const lines = (this.#onLines ??= new Set())
+    lines.add(listener)
+    const unlisten = this.listen(listener)
+    return () => {
+      lines.delete(listener)
+      unlisten()
+    }
+  }
 }
 
-/** Keys of the two entries of a job: its record with the arguments, its last step with the outcome. */
-export function keysOf(id: string): { readonly record: string; readonly step: string } {
-  return { record: `job.${id}.record`, step: `job.${id}.step` }
+/**
+ * Keys of the entries of a job: its record with the arguments, its last step with the outcome, and, where it prints,
+ * its lines.
+ */
+export function keysOf(id: string): JobKeys {
+  return { record: `job.${id}.record`, step: `job.${id}.step`, logs: `job.${id}.logs` }
+}
+
+interface JobKeys {
+  readonly record: string
+  readonly step: string
+  readonly logs: string
 }
 
 /** What a user is told about a job. */

@@ -1,13 +1,8 @@
 import type { StoredHead } from "../../broker/job-store.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import type { JobFilter, JobPlan, JobStatus } from "../../protocol/job.ts"
-import {
-  type JobRecord,
-  type JobStep,
-  type OutcomeKind,
-  readJobRecord,
-  readJobStep,
-} from "../../protocol/job-record.ts"
+import type { JobLogAnswer } from "../../protocol/job-log.ts"
+import type { JobRecord, JobStep, OutcomeKind } from "../../protocol/job-record.ts"
 import {
   BROKER_WAIT_MS_MAX,
   JOBS_BYTES_MAX,
@@ -18,9 +13,12 @@ import type { FunctionRoute } from "../calls/route.ts"
 import type { Agenda } from "./agenda.ts"
 import { failed } from "./attempt.ts"
 import { Job, jobStatus, keysOf } from "./job.ts"
+import { readJobLog } from "./job-log.ts"
 import type { Keeper } from "./keeper.ts"
 import type { Runner } from "./runner.ts"
+import { type Stored, storedJobs } from "./stored-jobs.ts"
 import { backoffMs } from "./verdict.ts"
+import { within } from "./within.ts"
 
 /**
  * The jobs that the daemon knows: starts, finds, lists, cancels and forgets them. How one is run is the runner's
@@ -29,8 +27,8 @@ import { backoffMs } from "./verdict.ts"
  * Invariants:
  * Q1. A job is accepted once the store has it; an id names one job.
  * Q2. A restart finds every job again. One that was running has run maybe: unless it is durable, it ends as WORKER_LOST.
- * Q3. A job is forgotten when its time is over, in memory and in the store. The record goes first: a step without a
- *     record means nothing, while a record without a step would be a job that waits.
+ * Q3. A job is forgotten when its time is over, in memory and in the store. The record goes first: a step or lines
+ *     without a record mean nothing, while a record without a step would be a job that waits.
  */
 export class Jobs {
   readonly #jobs = new Map<string, Job>()
@@ -56,6 +54,11 @@ export class Jobs {
     const job = this.#add(record, waitingStep(record), args.length)
     job.accepted = this.#accept(job, args)
     return await this.#whenAccepted(job)
+  }
+
+  /** What all jobs take in the store. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** Rejects with NOT_FOUND. */
@@ -99,19 +102,41 @@ export class Jobs {
     return { status: jobStatus(job), kind: outcome, isJson: job.record.isJson, payload }
   }
 
+  /**
+   * What its attempts printed, from the line `from` on. Where there is nothing yet this waits for lines, or for the end,
+   * for up to `waitMs`.
+   */
+  async logs(id: string, from: number, waitMs: number, signal: AbortSignal): Promise<JobLogAnswer> {
+    const job = this.#job(id)
+    if (waitMs > 0 && job.phase !== "ended" && from === (job.logged?.end ?? 0)) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const unlisten = job.listenLines(resolve)
+      await within(promise, waitMs, signal)
+      unlisten()
+    }
+    const status = jobStatus(job) // Before its lines: when it has ended, they are all there (L3).
+    const found = await readJobLog(job, from, this.#parts.keeper)
+    if (found === undefined) throw notFound(id)
+    return { job: status, ...found }
+  }
+
   /** Takes up what an earlier daemon left (Q2). */
   async restore(heads: readonly StoredHead[], problem: (line: string) => void): Promise<void> {
-    const { records, steps } = sort(heads, problem)
+    const { records, steps, logs } = storedJobs(heads, problem)
     const ends: Promise<void>[] = []
-    for (const { record, bytes } of records.toSorted(byAge)) {
-      const found = steps.get(record.id)
+    for (const { head: record, bytes } of records.toSorted(byAge)) {
+      const [step, log] = [steps.get(record.id), logs.get(record.id)]
       steps.delete(record.id)
-      const job = this.#add(record, found?.step ?? waitingStep(record), bytes + (found?.bytes ?? 0))
-      if (job.step.endedAt !== undefined) this.#ended(job)
+      logs.delete(record.id)
+      const bytesInAll = bytes + (step?.bytes ?? 0) + (log?.bytes ?? 0)
+      const job = this.#add(record, step?.head ?? waitingStep(record), bytesInAll)
+      job.logged = log?.head
+      if (job.step.endedAt !== undefined) this.hasEnded(job)
       else if (job.step.state === "running") ends.push(this.#afterLoss(job))
       else this.#parts.runner.enqueue(job)
     }
     for (const id of steps.keys()) this.#parts.keeper.forget([keysOf(id).step]) // Q3
+    for (const id of logs.keys()) this.#parts.keeper.forget([keysOf(id).logs]) // Q3
     await Promise.all(ends)
   }
 
@@ -128,10 +153,20 @@ export class Jobs {
   }
 
   /** The end of the job is in the store: from now on its time runs out. */
-  hasEnded(job: Job, bytes: number): void {
+  hasEnded(job: Job): void {
+    const { endedAt = 0 } = job.step
+    job.end()
+    this.#parts.agenda.add(endedAt + job.record.ttlMs, () => {
+      this.#remove(job)
+      const { record, step, logs } = keysOf(job.id)
+      this.#parts.keeper.forget(job.logged === undefined ? [record, step] : [record, step, logs]) // Q3
+    })
+  }
+
+  /** The job takes so many bytes more in the store, or fewer. */
+  hasGrown(job: Job, bytes: number): void {
     job.bytes += bytes
     this.#bytes += bytes
-    this.#ended(job)
   }
 
   async #known(job: Job, { env, function: fn }: JobRequest): Promise<JobStatus> {
@@ -183,16 +218,6 @@ export class Jobs {
     return job
   }
 
-  #ended(job: Job): void {
-    const { endedAt = 0 } = job.step
-    job.end()
-    this.#parts.agenda.add(endedAt + job.record.ttlMs, () => {
-      this.#remove(job)
-      const { record, step } = keysOf(job.id)
-      this.#parts.keeper.forget([record, step]) // Q3
-    })
-  }
-
   /** Q2. */
   async #afterLoss(job: Job): Promise<void> {
     const { attempts } = job.step
@@ -236,28 +261,8 @@ export interface StoredOutcome {
   readonly payload: Uint8Array
 }
 
-interface Sorted {
-  readonly records: { readonly record: JobRecord; readonly bytes: number }[]
-  readonly steps: Map<string, { readonly step: JobStep; readonly bytes: number }>
-}
-
-function sort(heads: readonly StoredHead[], problem: (line: string) => void): Sorted {
-  const sorted: Sorted = { records: [], steps: new Map() }
-  for (const { key, head, bodyBytes: bytes } of heads) {
-    const [what, id = "", part] = key.split(".")
-    if (what !== "job") continue
-    try {
-      if (part === "record") sorted.records.push({ record: readJobRecord(head), bytes })
-      else sorted.steps.set(id, { step: readJobStep(head), bytes })
-    } catch (error) {
-      problem(`${key} is left out: ${error instanceof Error ? error.message : String(error)}`)
-    }
-  }
-  return sorted
-}
-
-function byAge(a: Sorted["records"][number], b: Sorted["records"][number]): number {
-  return a.record.createdAt - b.record.createdAt
+function byAge({ head: a }: Stored<JobRecord>, { head: b }: Stored<JobRecord>): number {
+  return a.createdAt - b.createdAt
 }
 
 function waitingStep({ createdAt, delayMs }: JobRecord): JobStep {
@@ -271,18 +276,4 @@ function randomId(): string {
 function notFound(id: string): BunhouseError {
   const message = `there is no job ${JSON.stringify(id)}: it was never started here, or its time is over`
   return new BunhouseError("NOT_FOUND", message)
-}
-
-/** Whether `promise` was settled in time. Rejects as it does. */
-async function within(promise: Promise<void>, ms: number, signal?: AbortSignal): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => resolve(false), ms)
-  const leave = () => resolve(false)
-  signal?.addEventListener("abort", leave, { once: true })
-  try {
-    return await Promise.race([promise.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener("abort", leave)
-  }
 }

@@ -45,7 +45,8 @@ export async function openJobs(options: {
     agenda,
     log,
     find: ({ record }) => registry.find(record.env, record.function),
-    ended: (job, bytes) => jobs.hasEnded(job, bytes),
+    grew: (job, bytes) => jobs.hasGrown(job, bytes),
+    ended: (job) => jobs.hasEnded(job),
   })
   const route = (env: string, fn: string) => functionIn(registry, env, fn)
   const jobs: Jobs = new Jobs({ keeper, agenda, runner, find: route })

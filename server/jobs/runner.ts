@@ -5,10 +5,9 @@ import { JOBS_RUNNING_MAX } from "../../protocol/limits.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { Log } from "../log.ts"
-import type { Agenda } from "./agenda.ts"
 import { attempt, cancelled, failed } from "./attempt.ts"
 import { type Job, keysOf } from "./job.ts"
-import type { Keeper } from "./keeper.ts"
+import { JobLog, type JobLogParts } from "./job-log.ts"
 import { backoffMs, type Outcome, reasonOf, verdictOf } from "./verdict.ts"
 
 /**
@@ -124,7 +123,11 @@ export class Runner {
     const attempts = before.attempts + 1
     const startedAt = this.#parts.agenda.now()
     await this.#write(job, { state: "running", attempts, startedAt }) // J1
-    const args = await this.#parts.keeper.body(keysOf(job.id).record)
+    const [args, log] = await Promise.all([
+      this.#parts.keeper.body(keysOf(job.id).record),
+      JobLog.open(job, this.#parts),
+    ])
+    job.log = log
     const outcome = args === undefined ? failed(noArguments(job)) : await this.#call(job, args)
     if (job.signal.aborted && outcome.kind === "failed") {
       return this.#end(job, "cancelled", asCancelled(job, outcome))
@@ -162,6 +165,7 @@ export class Runner {
       signal: job.signal,
       onCall: (serial) => (job.step = { ...job.step, callId: callIdOf(bootId, serial) }),
       onProgress: (progress) => (job.progress = progress),
+      onLines: (frame, serial) => job.log?.add(frame, callIdOf(bootId, serial)),
     })
   }
 
@@ -185,26 +189,30 @@ export class Runner {
       const tooLarge = new BunhouseError(code, `${job.address}: ${message}`, { ran: "yes" })
       return this.#end(job, "failed", failed(tooLarge))
     }
-    this.#parts.ended(job, outcome.payload.length)
+    this.#parts.grew(job, outcome.payload.length)
+    this.#parts.ended(job)
   }
 
   async #write(job: Job, step: JobStep, body: Uint8Array = NOTHING): Promise<void> {
     if (step.state === "running") job.step = step // G1
-    await this.#parts.keeper.put(keysOf(job.id).step, step, body)
+    // Side by side: what an attempt printed makes nobody wait longer for its end than both writes take together.
+    await Promise.all([
+      job.log?.flush(), // L3
+      this.#parts.keeper.put(keysOf(job.id).step, step, body),
+    ])
+    job.log = undefined
     job.step = step
   }
 }
 
-export interface RunnerParts {
+export interface RunnerParts extends JobLogParts {
   readonly dispatcher: Dispatcher
   readonly bootId: string
-  readonly keeper: Keeper
-  readonly agenda: Agenda
   readonly log: Log
   /** Where the job's calls go; undefined when its function is gone. */
   readonly find: (job: Job) => FunctionRoute | undefined
-  /** The end of the job is in the store, with an outcome of so many bytes. */
-  readonly ended: (job: Job, bytes: number) => void
+  /** The end of the job is in the store. */
+  readonly ended: (job: Job) => void
 }
 
 interface Place {

@@ -1,6 +1,7 @@
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type FrameFlag, FrameType } from "../../protocol/frame.ts"
 import { readJobOptions } from "../../protocol/job.ts"
+import { encodeLines } from "../../protocol/log-lines.ts"
 import type { JobOptions, JobStatus } from "../../protocol/job.ts"
 import { Dispatcher } from "../../server/calls/dispatcher.ts"
 import type { JobRequest } from "../../server/jobs/jobs.ts"
@@ -8,7 +9,7 @@ import { type JobService, openJobs } from "../../server/jobs/open.ts"
 import { FakeClock } from "./fake-clock.ts"
 import { FakeEnv, FakeLink } from "./fake-env.ts"
 import { FakeJobStore } from "./fake-job-store.ts"
-import { batchOf, type SeenFrame, standingOn } from "./frames.ts"
+import { batchOf, type FrameParts, type SeenFrame, standingOn } from "./frames.ts"
 import { until } from "./until.ts"
 
 /** Jobs between a store and an env that do what a test says, under a clock that a test moves. */
@@ -112,6 +113,25 @@ export class JobLab {
 
   report(call: SeenFrame, progress: object): void {
     this.#answer(FrameType.progress, call, JSON.stringify(progress))
+  }
+
+  /** The function of a call prints lines. */
+  print(call: SeenFrame, ...texts: readonly string[]): void {
+    const lines = texts.map((text) => ({ stream: "stdout", timeMs: 7, text }) as const)
+    this.printed(call, { target: lines.length, payload: encodeLines(lines) })
+  }
+
+  /** The env process says that a call has printed, and whatever else it says. */
+  printed({ id }: SeenFrame, frame: FrameParts): void {
+    const { link } = this.env
+    if (link === undefined) throw new Error("expected an env process")
+    this.dispatcher.replies(link, standingOn(batchOf(FrameType.log, { id, ...frame })))
+  }
+
+  /** What is told of a job's lines, as `<number> <text>`. */
+  async lines(id: string, from = 0): Promise<string[]> {
+    const { lines } = await this.jobs.logs(id, from, 0, new AbortController().signal)
+    return lines.map(({ line, text }) => `${line} ${text}`)
   }
 
   /** The env process is gone; another one serves at once, which counts its calls from the start. */
