@@ -9,7 +9,9 @@ import { CONTROL_TIMEOUT_MS, PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import { errorIn, readJobOutcome } from "./job-outcome.ts"
 import { within } from "./job-requests.ts"
 import { hasLaters } from "./later.ts"
+import { type JobLogsOptions, jobLines } from "./job-logs.ts"
 import type { Link } from "./link.ts"
+import type { LogLine } from "./logs.ts"
 import { patiently } from "./patience.ts"
 
 /**
@@ -55,6 +57,17 @@ export class Job<R = unknown> {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       return (await readJobOutcome(response)) as R
     }
+  }
+
+  /**
+   * What the function printed, attempt by attempt: what is kept by now, and with `follow` what comes until the job ends.
+   * A line is there a second after it was printed, or when its attempt ends. Of a job that prints much the last 256 KiB
+   * are kept; a line says how many are missing where it stands.
+   *
+   * @throws {BunhouseError} NOT_FOUND.
+   */
+  logs(options: JobLogsOptions = {}): AsyncGenerator<LogLine, void, undefined> {
+    return jobLines(this.#link.control, this.id, options)
   }
 
   /**

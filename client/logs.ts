@@ -6,6 +6,7 @@ import type { Names } from "./outcome.ts"
 
 /** A line that a remote function printed while a call ran. */
 export interface LogLine {
+  /** Of a job: that of the attempt. */
   readonly callId: string
   readonly env: string
   readonly function: string
@@ -29,10 +30,7 @@ export function tellLines(onLog: OnLog, names: Names, frame: FrameReader, bootId
   const about = { callId: callIdOf(bootId, frame.serial), ...names }
   try {
     const dropped = frame.timeoutMs
-    if (dropped > 0) {
-      const text = `… ${dropped.toLocaleString("en-US")} lines dropped`
-      onLog({ ...about, stream: "stderr", time: new Date(), text })
-    }
+    if (dropped > 0) onLog({ ...about, ...droppedLine(dropped, new Date()) })
     for (const { stream, timeMs, text } of decodeLines(frame.payload)) {
       onLog({ ...about, stream, time: new Date(timeMs), text })
     }
@@ -42,6 +40,11 @@ export function tellLines(onLog: OnLog, names: Names, frame: FrameReader, bootId
       throw error
     })
   }
+}
+
+/** Stands where lines are missing. */
+export function droppedLine(count: number, time: Date): Pick<LogLine, "stream" | "time" | "text"> {
+  return { stream: "stderr", time, text: `… ${count.toLocaleString("en-US")} lines dropped` }
 }
 
 /** The default: what was printed there is printed here, to the stream of the same name. */

@@ -74,6 +74,7 @@ export const paths = {
   jobs: "/v1/jobs",
   jobsEnded: "/v1/jobs/ended",
   job: (id: string) => `/v1/jobs/${encodeURIComponent(id)}`,
+  jobLogs: (id: string) => `/v1/jobs/${encodeURIComponent(id)}/logs`,
   schedules: "/v1/schedules",
   schedule: (name: string) => `/v1/schedules/${encodeURIComponent(name)}`,
 } as const

@@ -69,6 +69,13 @@ export function jobRoutes(app: Elysia, parts: JobParts): void {
       if (outcome !== undefined) return outcomeResponse(outcome)
       return jsonResponse({ job: jobs.status(idIn(request)) }, 202)
     })
+    .get("/v1/jobs/:id/logs", async ({ request, server }) => {
+      const query = new URL(request.url).searchParams
+      const from = wholeIn(query, "from", Number.MAX_SAFE_INTEGER) ?? 0
+      const waitMs = waitIn(query)
+      patient(server, request)
+      return jsonResponse(await jobs.logs(idIn(request), from, waitMs, request.signal))
+    })
   scheduleRoutes(app, parts)
 }
 
@@ -159,7 +166,7 @@ function waitIn(query: URLSearchParams): number {
 function wholeIn(query: URLSearchParams, name: string, max: number): number | undefined {
   const given = query.get(name)
   if (given === null) return undefined
-  if (/^\d{1,9}$/.test(given) && Number(given) <= max) return Number(given)
+  if (/^\d{1,16}$/.test(given) && Number(given) <= max) return Number(given)
   throw refused(name, `a whole number up to ${max}`, given)
 }
 

@@ -59,6 +59,7 @@ const PATHS = [
   "/v1/jobs/ended",
   "/v1/jobs/x",
   "/v1/jobs/x/result",
+  "/v1/jobs/x/logs",
   "/v1/schedules",
   "/v1/schedules/x",
   "/nowhere",
