@@ -115,13 +115,17 @@ export const COMMANDS = {
     exits: [0, 2, 3, 7, 8, 70],
   },
   job: {
-    summary: "Show a job, and what it returned or threw",
+    summary: "Show a job, and what it returned, threw or printed",
     examples: [
       ["bunhouse job 3f0c1d", ""],
       ["bunhouse job 3f0c1d --json | jq .result", ""],
       ["bunhouse job 3f0c1d --cancel", "ends it; one that waits never runs"],
+      ["bunhouse job 3f0c1d --logs", "what it printed, all attempts"],
+      ["bunhouse job 3f0c1d --logs -f", "and what it prints, until it has ended"],
     ],
-    notes: "A job that failed exits as a call that fails alike.",
+    notes:
+      "A job that failed exits as a call that fails alike; with --logs it is 0 whatever became of the job.\n" +
+      "Lines come within a second. Of a job that prints much the last 256 KiB are kept; with --json each is a document.",
     exits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 70],
   },
   ls: {

@@ -1,4 +1,5 @@
 import type { Command } from "commander"
+import { BunhouseError } from "../../protocol/errors.ts"
 import { DEFAULT_ENV } from "../../protocol/names.ts"
 import { parseCount, parseDurationMs } from "../option-values.ts"
 import { addCommand, type JsonFlag, type Run, type TimeoutFlag } from "./command.ts"
@@ -98,11 +99,31 @@ interface JobsFlags {
 export function addJob(program: Command, run: Run): void {
   addCommand(program, "job", "job <id>")
     .option("--cancel", "End it, unless it has ended")
-    .action((id: string, options: JsonFlag & { readonly cancel?: true }) =>
+    .option("--logs", "Show what it printed instead")
+    .option("-f, --follow", "With --logs: go on until it has ended")
+    .action((id: string, options: JobFlags & JsonFlag) =>
       run(options, async (cli) => {
-        return (await import("../commands/job.ts")).job(cli, id, options.cancel === true)
+        const { cancel: isCancelled = false, logs: areLogs = false } = options
+        const { json: isJson = false, follow: isFollowed = false } = options
+        if (areLogs && !isCancelled) {
+          const { jobLogs } = await import("../commands/job-logs.ts")
+          return jobLogs(cli, id, { isFollowed, isJson })
+        }
+        if (areLogs || isFollowed) throw refused(areLogs)
+        return (await import("../commands/job.ts")).job(cli, id, isCancelled)
       }),
     )
+}
+
+interface JobFlags {
+  readonly cancel?: true
+  readonly logs?: true
+  readonly follow?: true
+}
+
+function refused(areLogs: boolean): BunhouseError {
+  const message = areLogs ? "--logs shows, and --cancel ends: one of them" : "-f goes with --logs"
+  return new BunhouseError("INVALID_ARGUMENT", message)
 }
 
 export function addBench(program: Command, run: Run): void {

@@ -26,11 +26,15 @@ export function parseEnvLine(line: string): EnvLine | undefined {
   }
 }
 
-/** `2026-11-22 08:58:22.364  greet 1f3a-7  Hello`; what else the process wrote as it is. */
+/** As `renderPrinted`; what else the process wrote as it is. */
 export function renderEnvLine(line: string, style: Style): string {
   const entry = parseEnvLine(line)
-  if (entry === undefined) return printable(line.replace(/\r$/, ""))
-  const { time, stream, text, function: fn, call } = entry
+  return entry === undefined ? printable(line.replace(/\r$/, "")) : renderPrinted(entry, style)
+}
+
+/** `2026-11-22 08:58:22.364  greet 1f3a-7  Hello` */
+export function renderPrinted(line: EnvLine, style: Style): string {
+  const { time, stream, text, function: fn, call } = line
   const about =
     fn === undefined ? "" : `${style.bold(printableLine(fn))} ${style.dim(call ?? "")}`.trimEnd()
   const shown = printable(text)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
+import { until } from "../support/until.ts"
 import { type CommandLine, commandLine } from "./command-line.ts"
 
 /** One daemon for all tests of this file. */
@@ -110,6 +111,78 @@ describe("bunhouse job", () => {
       job: { state: "cancelled" },
       error: { code: "CANCELLED", ran: "maybe" },
     })
+  })
+
+  test("--logs shows what it printed, to people and to programs", async () => {
+    const here = cli.connect()
+    const talk = await fn(
+      async (text: string) => {
+        console.log(text)
+        console.error("done")
+      },
+      { name: "talk" },
+    ).to(here)
+    const job = await talk.start("red \u001b[31m alert")
+    await job.result()
+    const { exitCode, stdout, stderr } = await cli.run("job", job.id, "--logs")
+    expect([exitCode, stderr]).toEqual([0, ""])
+    const line = /^[-\d]{10} [:.\d]{12} {2}talk [0-9a-f]{8}-\w+ {2}(.*)$/gm
+    const texts = [...stdout.matchAll(line)].map(([, text]) => text)
+    expect(texts).toEqual(["red \\x1b[31m alert", "done"])
+    expect(stdout.trimEnd().split("\n")).toHaveLength(2)
+    const { callId } = await job.status()
+    const json = await cli.run("job", job.id, "--logs", "--json")
+    expect(
+      json.stdout
+        .trimEnd()
+        .split("\n")
+        .map((each) => JSON.parse(each)),
+    ).toEqual(
+      ["red \u001b[31m alert", "done"].map((text) => {
+        const stream = text === "done" ? "stderr" : "stdout"
+        const time = expect.stringMatching(/^\d{4}-.*Z$/)
+        return { callId, env: "default", function: "talk", stream, time, text }
+      }),
+    )
+  })
+
+  test("--logs -f goes on until the job has ended", async () => {
+    const here = cli.connect()
+    const wait = await fn(
+      async (path: string) => {
+        console.log("begun")
+        while (!(await Bun.file(path).exists())) await Bun.sleep(10)
+        console.log("over")
+      },
+      { name: "wait" },
+    ).to(here)
+    const path = cli.folder.join("go")
+    const job = await wait.start(path)
+    const following = cli.spawn("job", job.id, "--logs", "-f")
+    await until(() => following.stdout().includes("begun"), "the first line")
+    await Bun.write(path, "")
+    const { exitCode, stdout } = await following.ended
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/begun\n.*over\n$/)])
+  })
+
+  test("--logs says so where there is nothing, and takes no other order", async () => {
+    const here = cli.connect()
+    const mute = await fn(async () => 1, { name: "mute" }).to(here)
+    const [ended, waiting] = [
+      await mute.start(),
+      await mute.with({ job: { delayMs: 60_000 } }).start(),
+    ]
+    await ended.result()
+    for (const [id, word] of [
+      [ended.id, "the job printed nothing"],
+      [waiting.id, "the job has printed nothing yet"],
+    ] as const) {
+      const { exitCode, stdout, stderr } = await cli.run("job", id, "--logs")
+      expect([exitCode, stdout, stderr]).toEqual([0, "", `bunhouse: ${word}\n`])
+    }
+    expect((await cli.run("job", "nobody", "--logs")).exitCode).toBe(4)
+    expect((await cli.run("job", ended.id, "-f")).exitCode).toBe(2)
+    expect((await cli.run("job", ended.id, "--logs", "--cancel")).exitCode).toBe(2)
   })
 
   test("of an id that nobody knows exits with 4", async () => {
