@@ -4,7 +4,6 @@ import {
   BunhouseError,
   type ErrorCode,
   decodeErrorRecord,
-  type Ran,
 } from "../../protocol/errors.ts"
 import {
   CONNECTION_ID,
@@ -23,6 +22,7 @@ import { Outbox } from "../../protocol/outbox.ts"
 import { PARTS_STREAM } from "../../protocol/parts/part.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
+import { cancelled, failure } from "./failures.ts"
 import { LargePayloads } from "./large-payloads.ts"
 import { type OutgoingCall, PendingCall } from "./pending.ts"
 import type { Channel, OpenTransport, Transport } from "./transport.ts"
@@ -288,21 +288,3 @@ export class Connection {
 }
 
 const NONE = new Uint8Array(0)
-
-function cancelled(call: OutgoingCall, ran: Ran, reason: unknown): BunhouseError {
-  const { env, function: fn } = call
-  const message = `${env}/${fn}: the call was cancelled by its caller`
-  return new BunhouseError("CANCELLED", message, { ran, env, function: fn, cause: reason })
-}
-
-function failure(
-  call: OutgoingCall,
-  code: ErrorCode,
-  ran: Ran,
-  reason: string,
-  retryAfterMs?: number,
-): BunhouseError {
-  const { env, function: fn } = call
-  const about = { ran, env, function: fn, ...(retryAfterMs !== undefined && { retryAfterMs }) }
-  return new BunhouseError(code, `${env}/${fn}: ${reason}`, about)
-}

@@ -221,9 +221,9 @@ describe("memory", () => {
 async function peakWhile(run: () => Promise<void>): Promise<number> {
   const before = await daemonRss()
   let peak = before
-  let isOver = false
+  const over = new AbortController()
   const watch = async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       peak = Math.max(peak, await daemonRss())
       await Bun.sleep(20)
     }
@@ -232,7 +232,7 @@ async function peakWhile(run: () => Promise<void>): Promise<number> {
   try {
     await run()
   } finally {
-    isOver = true
+    over.abort()
     await watching
   }
   return peak - before

@@ -16,7 +16,14 @@ beforeEach(() => {
 })
 
 function begun(id: number, called: LoadedFunction): RunningCall {
-  const call = new RunningCall({ env: "lab", bootId: "boot" }, "f", id, id, 0, () => {})
+  const call = new RunningCall(
+    { env: "lab", bootId: "boot", payloadBytesMax: 1 << 20 },
+    "f",
+    id,
+    id,
+    0,
+    () => {},
+  )
   watch.begin(call, called)
   return call
 }
