@@ -1,4 +1,4 @@
-import type { Job, JobStatus, Remote, ScheduleStatus } from "../../client/index.ts"
+import type { Job, JobStatus, LogLine, Remote, ScheduleStatus } from "../../client/index.ts"
 import { here } from "../../client/index.ts"
 import { type Equal, expectType } from "./equal.ts"
 
@@ -15,6 +15,8 @@ const job = here.job<number>("x")
 expectType<Equal<typeof job, Job<number>>>()
 const result = job.result({ timeoutMs: 1 })
 expectType<Equal<typeof result, Promise<number>>>()
+const lines = job.logs({ follow: true })
+expectType<Equal<typeof lines, AsyncGenerator<LogLine, void, undefined>>>()
 const status = job.cancel()
 expectType<Equal<typeof status, Promise<JobStatus>>>()
 const schedule = here.schedule("nightly", "0 3 * * *", add, [1], { timeZone: "UTC" })
