@@ -3,7 +3,7 @@ import type { Histogram } from "hdr-histogram-js"
 /** One number that a scenario measures, once a round. */
 export interface Figure {
   readonly name: string
-  readonly unit: "us" | "ms" | "calls/s" | "items/s" | "MB" | "MB/s"
+  readonly unit: "us" | "ms" | "calls/s" | "items/s" | "jobs/s" | "jobs" | "MB" | "MB/s"
   /** One measurement. Replies are verified; a lost or wrong one throws. */
   readonly measure: () => Promise<number | Measured>
 }

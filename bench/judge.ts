@@ -78,7 +78,7 @@ function changeOf(now: Line, before: Line): Change {
   return { baseline: before.value, verdict: isBetter ? "better" : "worse" }
 }
 
-const MORE_IS_BETTER = new Set(["calls/s", "items/s", "MB/s"])
+const MORE_IS_BETTER = new Set(["calls/s", "items/s", "jobs/s", "MB/s"])
 
 export function showLine({ name, value, unit, min, max, goal, verdict, change }: Line): string {
   const spread = min === max ? "" : `  (${min} … ${max})`

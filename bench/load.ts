@@ -66,6 +66,28 @@ export async function inFlight(call: Call, flights: number, ms: number): Promise
   return (done * 1_000) / (performance.now() - start)
 }
 
+/** The same for two kinds of calls that take turns, so that a neighbour on the machine disturbs both; `ms` is all of it. */
+export async function inFlightByTurns(
+  one: Call,
+  other: Call,
+  flights: number,
+  ms: number,
+): Promise<[number, number]> {
+  const rates: [number[], number[]] = [[], []]
+  for (let turn = 0; turn < TURNS; turn++) {
+    const sides = [...[one, other].entries()]
+    // What one has left for the collector, the other must not always clear away.
+    for (const [at, call] of turn % 2 === 0 ? sides : sides.toReversed()) {
+      rates[at]?.push(await inFlight(call, flights, ms / (2 * TURNS)))
+    }
+  }
+  return [mean(rates[0]), mean(rates[1])]
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
+
 /**
  * Latencies at `rate` calls a second, whether or not earlier ones have come back (an open loop): each is counted from
  * the moment at which it was meant to start, so that a stall counts for every call that it delays.
@@ -119,4 +141,5 @@ function record(latencies: Histogram, nanoseconds: number): void {
   latencies.recordValue(Math.max(1, Math.round(nanoseconds / 1_000)))
 }
 
+const TURNS = 2
 const SPANS_MAX = 100

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Daemon } from "../client/daemon.ts"
-import { type Env, fn, type Remote } from "../client/index.ts"
+import { type Env, fn, type Job, type LogLine, type Remote } from "../client/index.ts"
 import { daemonProgram } from "../server/entry.ts"
 import { bundledEchoed } from "./bundled.ts"
 import type { Call } from "./load.ts"
@@ -19,6 +19,11 @@ export interface Subject extends AsyncDisposable {
   readonly syncSleep: Remote<typeof workload.syncSleep>
   readonly count: Remote<typeof workload.counted>
   readonly countSync: Remote<typeof workload.syncCounted>
+  readonly countTexts: Remote<typeof workload.countedTexts>
+  /** A job of the echo, as another connection fetches it. */
+  readonly job: (id: string) => Job<number>
+  /** Functions that print a line a call, and the same without; `onLog` is told the lines. */
+  readonly printing: (onLog: (line: LogLine) => void) => Promise<Printing>
   /** Verified echoes: async, async over another connection, sync. */
   readonly call: Call
   readonly otherCall: Call
@@ -82,7 +87,8 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     ends.use(new Daemon({ url, token, blocking }, environment))
   const here = client()
   const echo = await fn(workload.echoed, { name: "echo" }).to(here)
-  const other = await client().get<typeof workload.echoed>("default/echo")
+  const there = client()
+  const other = await there.get<typeof workload.echoed>("default/echo")
   const syncEcho = await fn(workload.syncEchoed, { name: "syncEcho" }).to(here)
   // In an env of its own, which is not there before somebody asks.
   const sendRelay = () => fn(workload.relayed, { name: "relay" }).to(here.env("relay"))
@@ -101,6 +107,9 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     syncSleep: sleep,
     count: await fn(workload.counted, { name: "count" }).to(here),
     countSync: await fn(workload.syncCounted, { name: "countSync" }).to(here),
+    countTexts: await fn(workload.countedTexts, { name: "countTexts" }).to(here),
+    job: (id) => there.job<number>(id),
+    printing: (onLog) => sendPrinting(here.env("printing"), onLog),
     call: async (i) => verify(i, await echo(i)),
     otherCall: async (i) => verify(i, await other(i)),
     callSync: async (i) => verify(i, await syncEcho.async(i)),
@@ -182,6 +191,26 @@ async function sendStoppable(env: Env): Promise<Stoppable> {
     sleep: await fn(workload.asyncSleep, { name: "sleep" }).to(env),
     syncSleep: await fn(workload.syncSleep, { name: "syncSleep" }).to(env),
     syncEcho: await fn(workload.syncEchoed, { name: "syncEcho" }).to(env),
+  }
+}
+
+export interface Printing {
+  readonly echo: Call
+  readonly echoAndPrint: Call
+  readonly total: Call
+  readonly totalAndPrint: Call
+}
+
+async function sendPrinting(env: Env, onLog: (line: LogLine) => void): Promise<Printing> {
+  const sent = async (f: typeof workload.totalled, name: string, expected: number) => {
+    const remote = (await fn(f, { name }).to(env)).with({ onLog })
+    return async (i: number) => verify(i + expected, await remote(i))
+  }
+  return {
+    echo: await sent(workload.echoed, "echo", 0),
+    echoAndPrint: await sent(workload.echoedAndPrinted, "echoAndPrint", 0),
+    total: await sent(workload.totalled, "total", workload.total(0)),
+    totalAndPrint: await sent(workload.totalledAndPrinted, "totalAndPrint", workload.total(0)),
   }
 }
 

@@ -44,6 +44,40 @@ export function* syncCounted(n: number): Generator<number> {
   for (let i = 0; i < n; i++) yield i
 }
 
+/** Items that take room wherever they wait. */
+export async function* countedTexts(n: number, length: number): AsyncGenerator<string> {
+  for (let i = 0; i < n; i++) yield textOfItem(i, length)
+}
+
+export function textOfItem(i: number, length: number): string {
+  return String(i).padStart(length, "item ")
+}
+
+/** What a small real function does: reads an order, adds it up and writes it again, in some 50 µs. */
+export async function totalled(i: number): Promise<number> {
+  return total(i)
+}
+
+export async function totalledAndPrinted(i: number): Promise<number> {
+  console.log(`order ${i}`)
+  return total(i)
+}
+
+export async function echoedAndPrinted(i: number): Promise<number> {
+  console.log(`order ${i}`)
+  return i
+}
+
+export function total(i: number): number {
+  const lines: { price: number; count: number; total?: number }[] = JSON.parse(ORDER)
+  for (const line of lines) line.total = line.price * line.count
+  return i + JSON.stringify(lines).length
+}
+
+const ORDER = JSON.stringify(
+  Array.from({ length: 150 }, (_, i) => ({ item: `article ${i}`, price: i * 7, count: i % 5 })),
+)
+
 /** Blocks the loop of its own env. */
 export async function blockLoop(): Promise<void> {
   Bun.sleepSync(100)

@@ -7,11 +7,14 @@ import { cancel } from "./cancel.ts"
 import { growth } from "./growth.ts"
 import { awaitedCalls, flight, flightCurve } from "./in-flight.ts"
 import { isolation } from "./isolation.ts"
+import { jobs } from "./jobs.ts"
+import { logs } from "./logs.ts"
 import { nested } from "./nested.ts"
 import { payloads } from "./payloads.ts"
 import { fairness, openLoopRate } from "./rate.ts"
 import { AWAITED, sequential } from "./sequential.ts"
 import { sleeps } from "./sleeps.ts"
+import { slowReader } from "./slow-reader.ts"
 import { bundles, coldStart, deploys, idleMemory, restart } from "./start.ts"
 import { streams } from "./streams.ts"
 import { threads } from "./threads.ts"
@@ -30,6 +33,13 @@ export interface Extent {
   readonly sequentialCalls: number
   readonly flightMs: number
   readonly blockingCalls: number
+  /** Items of so many characters, a few at once between pauses. */
+  readonly slowReader: {
+    readonly items: number
+    readonly length: number
+    readonly atOnce: number
+  }
+  readonly jobs: number
   readonly grown: {
     readonly envs: number
     readonly functions: number
@@ -42,6 +52,8 @@ export const QUICK: Extent = {
   sequentialCalls: 300,
   flightMs: 250,
   blockingCalls: 8,
+  slowReader: { items: 100_000, length: 1_000, atOnce: 1_000 },
+  jobs: 300,
   grown: { envs: 10, functions: 300, connections: 300 },
 }
 
@@ -50,6 +62,8 @@ export const FULL: Extent = {
   sequentialCalls: 2_000,
   flightMs: 1_000,
   blockingCalls: 40,
+  slowReader: { items: 10_000_000, length: 100, atOnce: 10_000 },
+  jobs: 10_000,
   grown: { envs: 100, functions: 10_000, connections: 1_000 },
 }
 
@@ -78,6 +92,9 @@ export function allScenarios(stage: Stage): Scenario[] {
     cancel(stage),
     payloads(stage),
     streams(stage),
+    slowReader(stage),
+    logs(stage),
+    jobs(stage),
     deploys(stage),
     bundles(stage),
     idleMemory(stage),

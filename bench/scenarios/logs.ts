@@ -1,0 +1,86 @@
+import type { LogLine } from "../../client/index.ts"
+import type { Scenario } from "../figure.ts"
+import { type Call, inFlight, inFlightByTurns } from "../load.ts"
+import type { Printing } from "../subject.ts"
+import { rate } from "./in-flight.ts"
+import type { Stage } from "./index.ts"
+
+const SILENT = "small functions of 50 µs, 1,000 in flight"
+const PRINTING = "small functions that print a line, 1,000 in flight"
+
+/** What it costs that each call prints a line, which its caller hears and the env's log keeps. */
+export function logs({ subject, extent }: Stage): Scenario {
+  const lines = new HeardLines()
+  let sent: Promise<Printing> | undefined
+  const printing = () => (sent ??= subject.printing((line) => lines.add(line)))
+  let besidePrinting = Number.NaN
+  return {
+    name: "logs",
+    isOrdered: true,
+    figures: [
+      rate(SILENT, async () => {
+        const { total, totalAndPrint } = await printing()
+        const calls = [numbered(total), heard(totalAndPrint)] as const
+        const [silent, other] = await inFlightByTurns(...calls, FLIGHTS, 4 * extent.flightMs)
+        besidePrinting = other
+        return silent
+      }),
+      rate(PRINTING, async () => besidePrinting),
+      rate("silent echoes, 1,000 in flight", async () => {
+        const { echo } = await printing()
+        return inFlight(numbered(echo), FLIGHTS, extent.flightMs)
+      }),
+      rate("echoes that print a line, 1,000 in flight", async () => {
+        const { echoAndPrint } = await printing()
+        return inFlight(heard(echoAndPrint), FLIGHTS, extent.flightMs)
+      }),
+    ],
+    ratios: [
+      {
+        name: "small functions that print a line / that do not",
+        of: PRINTING,
+        to: [SILENT],
+        goal: { atLeast: 0.8 },
+      },
+    ],
+  }
+
+  /** Each call prints a line of its own, which has arrived when it returns. */
+  function heard(call: Call): Call {
+    return numbered(async (i) => {
+      await call(i)
+      lines.take(`order ${i}`)
+    })
+  }
+}
+
+/** Calls in flight have numbers of their own. */
+function numbered(call: Call): Call {
+  let next = 0
+  return () => call(next++)
+}
+
+/** Lines between their arrival, which is before the reply, and the reply of their call. */
+class HeardLines {
+  readonly #callIds = new Map<string, string>()
+  /** Of the last calls whose line was taken. */
+  readonly #taken = new Set<string>()
+
+  add({ text, callId }: LogLine): void {
+    this.#callIds.set(text, this.#callIds.has(text) ? TWICE : callId)
+  }
+
+  /** Throws unless the line was heard once, and as that of a call of its own. */
+  take(text: string): void {
+    const callId = this.#callIds.get(text)
+    if (callId === undefined || callId === TWICE || this.#taken.has(callId)) {
+      throw new Error(`the line "${text}" is lost, was heard twice, or as that of another call`)
+    }
+    this.#callIds.delete(text)
+    this.#taken.add(callId)
+    if (this.#taken.size > 2 * FLIGHTS) this.#taken.clear()
+  }
+}
+
+const TWICE = "twice"
+const FLIGHTS = 1_000
