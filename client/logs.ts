@@ -27,12 +27,16 @@ export function logSink(onLog: OnLog | undefined): OnLog | undefined {
 
 /** Hands on the lines of the log frame that `frame` stands on. */
 export function tellLines(onLog: OnLog, names: Names, frame: FrameReader, bootId: string): void {
-  const about = { callId: callIdOf(bootId, frame.serial), ...names }
+  const callId = callIdOf(bootId, frame.serial)
+  // Written out: there may be many of them, and to spread an object costs as much as all the rest.
+  const { env, function: fn } = names
   try {
     const dropped = frame.timeoutMs
-    if (dropped > 0) onLog({ ...about, ...droppedLine(dropped, new Date()) })
-    for (const { stream, timeMs, text } of decodeLines(frame.payload)) {
-      onLog({ ...about, stream, time: new Date(timeMs), text })
+    if (dropped > 0) {
+      onLog({ callId, env, function: fn, ...droppedLine(dropped, new Date()) })
+    }
+    for (const { stream, timeMs, text } of decodeLines(frame.text)) {
+      onLog({ callId, env, function: fn, stream, time: new Date(timeMs), text })
     }
   } catch (error) {
     // Not here: the connection and its other calls have nothing to do with it.

@@ -25,7 +25,7 @@ export class RunningCall implements SurroundingCall {
   isSampled = false
   /** What it has printed; kept by envs/output. */
   output: Output | undefined = undefined
-  onEnd: (() => void) | undefined = undefined
+  onEnd: ((call: RunningCall) => void) | undefined = undefined
   /** Of a call whose result or arguments are streams. */
   streams: CallStreams | undefined = undefined
   readonly #bootId: string
@@ -99,7 +99,7 @@ export class RunningCall implements SurroundingCall {
 
   /** The function is done; its reply comes after this. */
   end(): void {
-    this.onEnd?.()
+    this.onEnd?.(this)
     this.hasEnded = true
   }
 

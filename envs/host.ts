@@ -93,11 +93,10 @@ export class Host {
     const log = new LogWriter(bootstrap.logFile)
     this.output = new OutputLog({
       current: () => this.loop.current(),
-      write: (call, line) => log.write(logLine(call, line), line.timeMs),
+      write: (call, stream, timeMs, json) => log.write(logLine(call, stream, timeMs, json), timeMs),
       send: ({ id, isOwn }, lines, dropped, payload) => {
         if (isOwn) this.#own.log(id, lines, dropped, payload)
-        else
-          this.#outbox.open(payload.length).write(FrameType.log, 0, id, lines, dropped, 0, payload)
+        else this.#outbox.openText(payload).writeText(FrameType.log, id, lines, dropped, 0, payload)
         return true
       },
     })

@@ -87,8 +87,8 @@ export class OwnCalls {
   }
 
   /** What functions print during such a call. */
-  log(id: number, lines: number, dropped: number, payload: Uint8Array): void {
-    this.#outbox.open(payload.length).write(FrameType.log, 0, id, lines, dropped, 0, payload)
+  log(id: number, lines: number, dropped: number, payload: string): void {
+    this.#outbox.openText(payload).writeText(FrameType.log, id, lines, dropped, 0, payload)
   }
 
   /** Takes what can be done here out of a batch. Returns what is left for the daemon. */

@@ -4,6 +4,7 @@ import {
   HEADER_BYTES,
   MAGIC_0,
   MAGIC_1,
+  bufferOf,
   NO_BYTES,
   viewOf,
 } from "./frame-layout.ts"
@@ -44,6 +45,7 @@ export class FrameReader implements FrameHeader {
   payloadStart = 0
   #extraStart = 0
   #view = viewOf(NO_BYTES)
+  #buffer: Buffer | undefined
 
   /**
    * Checks a whole batch (F2) and stands before its first frame. Returns the number of frames. More than `bytesMax` is
@@ -53,6 +55,7 @@ export class FrameReader implements FrameHeader {
     const view = viewOf(bytes)
     // A batch that is refused leaves a reader without frames, not with those of the batch before it.
     this.bytes = NO_BYTES
+    this.#buffer = undefined
     this.end = BATCH_PREFIX_BYTES
     const count = checkBatch(bytes, view, bytesMax)
     this.bytes = bytes
@@ -78,9 +81,19 @@ export class FrameReader implements FrameHeader {
     return true
   }
 
+  /** The batch's own bytes, in the class that can copy and read a part of them without a view of it (F3). */
+  get buffer(): Buffer {
+    return (this.#buffer ??= bufferOf(this.bytes))
+  }
+
   /** A view of the payload, valid as long as the batch's bytes are. */
   get payload(): Uint8Array {
     return this.bytes.subarray(this.payloadStart, this.end)
+  }
+
+  /** The payload as text. */
+  get text(): string {
+    return this.buffer.toString("utf8", this.payloadStart, this.end)
   }
 
   get extra(): Uint8Array {

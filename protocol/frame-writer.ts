@@ -5,6 +5,7 @@ import {
   MAGIC_0,
   MAGIC_1,
   NO_BYTES,
+  UTF8_BYTES_MAX,
   viewOf,
 } from "./frame-layout.ts"
 import type { FrameReader } from "./frame-reader.ts"
@@ -47,13 +48,29 @@ export class FrameWriter {
     this.#buffer.set(payload, start + HEADER_BYTES + extra.length)
   }
 
+  /** A frame whose payload is text, which goes into the batch without a buffer of its own (F3). */
+  writeText(
+    type: FrameType,
+    id: number,
+    target: number,
+    timeoutMs: number,
+    serial: number,
+    text: string,
+  ): void {
+    const start = this.#begin(HEADER_BYTES + text.length * UTF8_BYTES_MAX)
+    writeHeader(this.#view, start, type, 0, 0, id, target, timeoutMs, serial)
+    const bytes = HEADER_BYTES + this.#buffer.write(text, start + HEADER_BYTES, "utf8")
+    this.#view.setUint32(start, bytes, true)
+    this.#length = start + bytes
+  }
+
   /** Adds a whole frame as it is. */
   append(frame: Uint8Array): void {
     const start = this.#begin(frame.length) // may replace the buffer
     this.#buffer.set(frame, start)
   }
 
-  /** Forwards the reader's current frame under another id, target and time left (F1). */
+  /** Forwards the reader's current frame under another id, target and time left (F1, F3). */
   copyFrom(
     reader: FrameReader,
     id: number,
@@ -61,22 +78,25 @@ export class FrameWriter {
     timeoutMs: number,
     serial: number,
   ): void {
-    this.copyBytes(reader.bytes, reader.start, reader.end, id, target, timeoutMs, serial)
+    const start = this.#begin(reader.end - reader.start)
+    reader.buffer.copy(this.#buffer, start, reader.start, reader.end)
+    this.#address(start, id, target, timeoutMs, serial)
   }
 
-  /** Forwards a whole frame that stands in `bytes` from `from` to `to`. */
+  /** The same for a whole frame that was kept. */
   copyBytes(
-    bytes: Uint8Array,
-    from: number,
-    to: number,
+    frame: Uint8Array,
     id: number,
     target: number,
     timeoutMs: number,
     serial: number,
   ): void {
-    const start = this.#begin(to - from)
-    if (from === 0 && to === bytes.length) this.#buffer.set(bytes, start)
-    else this.#buffer.set(bytes.subarray(from, to), start)
+    const start = this.#begin(frame.length)
+    this.#buffer.set(frame, start)
+    this.#address(start, id, target, timeoutMs, serial)
+  }
+
+  #address(start: number, id: number, target: number, timeoutMs: number, serial: number): void {
     const view = this.#view
     view.setUint32(start + 8, id, true)
     view.setUint32(start + 12, target, true)

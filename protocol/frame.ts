@@ -13,7 +13,7 @@
  *     `open` walks the lengths first, so half a batch never runs.
  * F3. Reading and writing allocate nothing per frame.
  */
-export { BATCH_PREFIX_BYTES, HEADER_BYTES } from "./frame-layout.ts"
+export { BATCH_PREFIX_BYTES, HEADER_BYTES, UTF8_BYTES_MAX } from "./frame-layout.ts"
 export { FrameReader } from "./frame-reader.ts"
 export { CONNECTION_ID, FrameFlag, FrameType, ReportKind } from "./frame-types.ts"
 export { FrameWriter } from "./frame-writer.ts"

@@ -17,15 +17,18 @@ export interface PrintedLine {
 }
 
 /** JSON: `[timeMs, 1 for stdout or 2 for stderr, text, timeMs, …]`. */
-export function encodeLines(lines: readonly PrintedLine[]): Uint8Array {
-  const parts: unknown[] = []
-  for (const { timeMs, stream, text } of lines) parts.push(timeMs, STREAMS.indexOf(stream), text)
-  return Buffer.from(JSON.stringify(parts))
+export function encodeLines(lines: readonly PrintedLine[]): string {
+  return `[${lines.map(({ stream, timeMs, text }) => encodeLine(stream, timeMs, JSON.stringify(text))).join(",")}]`
+}
+
+/** What stands in that list for one line; `json` is its text. */
+export function encodeLine(stream: PrintedLine["stream"], timeMs: number, json: string): string {
+  return `${timeMs},${stream === "stdout" ? 1 : 2},${json}`
 }
 
 /** Throws INVALID_ARGUMENT for what is none. */
-export function decodeLines(payload: Uint8Array): PrintedLine[] {
-  const parts = parseJson("lines of a log", Buffer.from(payload).toString())
+export function decodeLines(payload: string): PrintedLine[] {
+  const parts = parseJson("lines of a log", payload)
   if (!Array.isArray(parts)) throw noLines()
   const lines: PrintedLine[] = []
   for (let at = 0; at < parts.length; at += 3) {
@@ -43,8 +46,6 @@ function noLines(): BunhouseError {
   return new BunhouseError("INVALID_ARGUMENT", "expected lines of a log as times, streams, texts")
 }
 
-const STREAMS = ["", "stdout", "stderr"]
-
 /** Collects the log frames of a call whose caller hears everything at once, in the end. Bounded; what is over is counted. */
 export class LogCollector {
   readonly #writer = new FrameWriter()
@@ -60,7 +61,7 @@ export class LogCollector {
   /** The frames behind those that `writer` holds. */
   writeTo(writer: FrameWriter): void {
     if (this.#dropped > 0) {
-      this.#writer.write(FrameType.log, 0, 0, 0, this.#dropped, 0, encodeLines([]))
+      this.#writer.writeText(FrameType.log, 0, 0, this.#dropped, 0, encodeLines([]))
     }
     if (!this.#writer.isEmpty) writer.append(this.#writer.take().subarray(BATCH_PREFIX_BYTES))
   }

@@ -1,4 +1,4 @@
-import { type FrameReader, FrameWriter } from "./frame.ts"
+import { type FrameReader, FrameWriter, UTF8_BYTES_MAX } from "./frame.ts"
 import { BATCH_BYTES_TARGET } from "./limits.ts"
 
 /**
@@ -30,6 +30,11 @@ export class Outbox {
       else queueMicrotask(this.#endOfMicrotasks)
     }
     return writer
+  }
+
+  /** The same for a frame whose payload is `text`. */
+  openText(text: string): FrameWriter {
+    return this.open(text.length * UTF8_BYTES_MAX)
   }
 
   /**

@@ -1,12 +1,16 @@
-import type { PrintedLine } from "../../protocol/log-lines.ts"
 import type { RunningCall } from "../call-context.ts"
+import type { OutputStream } from "./capture.ts"
 
-/** A line of an env's log: one JSON object, as `bunhouse logs` reads it. */
-export function logLine(call: RunningCall | undefined, line: PrintedLine): string {
+/** A line of an env's log: one JSON object, as `bunhouse logs` reads it. `json` is the text of the line. */
+export function logLine(
+  call: RunningCall | undefined,
+  stream: OutputStream,
+  timeMs: number,
+  json: string,
+): string {
   const about =
     call === undefined ? "" : `"function":${JSON.stringify(call.function)},"call":"${call.callId}",`
-  const text = JSON.stringify(line.text)
-  return `{"time":"${isoTime(line.timeMs)}",${about}"stream":"${line.stream}","text":${text}}\n`
+  return `{"time":"${isoTime(timeMs)}",${about}"stream":"${stream}","text":${json}}\n`
 }
 
 /** Many lines are of the same millisecond. */

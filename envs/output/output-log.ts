@@ -4,7 +4,7 @@ import {
   LOG_LINE_LENGTH_MAX,
   LOG_PROCESS_BYTES_MAX,
 } from "../../protocol/limits.ts"
-import { encodeLines, type PrintedLine } from "../../protocol/log-lines.ts"
+import { encodeLine } from "../../protocol/log-lines.ts"
 import type { RunningCall } from "../call-context.ts"
 import type { OutputStream } from "./capture.ts"
 
@@ -41,7 +41,7 @@ export class OutputLog {
     const rest = output.rest[stream] + text
     let start = 0
     for (let end = rest.indexOf("\n"); end !== -1; end = rest.indexOf("\n", start)) {
-      this.#line(running, output, { stream, timeMs: time, text: cut(rest.slice(start, end)) })
+      this.#line(running, output, stream, time, cut(rest.slice(start, end)))
       start = end + 1
     }
     output.rest[stream] = rest.slice(start)
@@ -50,25 +50,33 @@ export class OutputLog {
   }
 
   #begin(call: RunningCall): Output {
-    call.onEnd = () => this.#ended(call)
+    call.onEnd = this.#ended
     return new Output()
   }
 
-  #line(call: RunningCall | undefined, output: Output, line: PrintedLine): void {
-    this.#parts.write(call, line)
+  #line(
+    call: RunningCall | undefined,
+    output: Output,
+    stream: OutputStream,
+    timeMs: number,
+    text: string,
+  ): void {
+    const json = JSON.stringify(text)
+    this.#parts.write(call, stream, timeMs, json)
     if (call?.wantsLogs !== true) return
-    const { length } = line.text
+    const { length } = text
     const isOver =
       output.length + length > LOG_CALL_BYTES_MAX || this.#length + length > LOG_PROCESS_BYTES_MAX
     if (isOver) output.dropped++
     else {
-      output.lines.push(line)
+      if (output.lines++ > 0) output.json += ","
+      output.json += encodeLine(stream, timeMs, json)
       output.length += length + LINE_COST
       this.#length += length + LINE_COST
     }
     this.#pending.add(call)
     // A function that blocks its thread keeps the timer from firing.
-    if (line.timeMs - this.#flushedAt >= 2 * LOG_FLUSH_MS && this.#isScheduled) this.flush()
+    if (timeMs - this.#flushedAt >= 2 * LOG_FLUSH_MS && this.#isScheduled) this.flush()
     else this.#schedule()
   }
 
@@ -89,7 +97,7 @@ export class OutputLog {
   }
 
   /** X3. */
-  #ended(call: RunningCall): void {
+  readonly #ended = (call: RunningCall): void => {
     const { output } = call
     if (output === undefined) return
     for (const stream of ["stdout", "stderr"] as const) {
@@ -101,37 +109,44 @@ export class OutputLog {
   #endLine(call: RunningCall | undefined, output: Output, stream: OutputStream): void {
     const text = cut(output.rest[stream])
     output.rest[stream] = ""
-    this.#line(call, output, { stream, timeMs: Date.now(), text })
+    this.#line(call, output, stream, Date.now(), text)
   }
 
   #send(call: RunningCall): void {
     const { output } = call
     if (output === undefined) return
-    const { lines, dropped } = output
-    output.lines = []
+    const { lines, json, dropped } = output
+    output.lines = 0
+    output.json = ""
     output.length = 0
     output.dropped = 0
-    if (lines.length + dropped === 0) return
-    const isGone = this.#parts.send(call, lines.length, dropped, encodeLines(lines))
-    if (!isGone) output.dropped = lines.length + dropped
+    if (lines + dropped === 0) return
+    const isGone = this.#parts.send(call, lines, dropped, `[${json}]`)
+    if (!isGone) output.dropped = lines + dropped
   }
 }
 
 export interface OutputParts {
   /** The call that runs here and now. */
   readonly current: () => RunningCall | undefined
-  /** Keeps a line in the env's log. */
-  readonly write: (call: RunningCall | undefined, line: PrintedLine) => void
+  /** Keeps a line in the env's log. `json` is its text. */
+  readonly write: (
+    call: RunningCall | undefined,
+    stream: OutputStream,
+    timeMs: number,
+    json: string,
+  ) => void
   /** Hands the payload of a log frame on, at once or with what leaves next. False where there is no room: it is dropped. */
-  readonly send: (call: RunningCall, lines: number, dropped: number, payload: Uint8Array) => boolean
+  readonly send: (call: RunningCall, lines: number, dropped: number, payload: string) => boolean
 }
 
 /** What was printed and is not gone yet. */
 export class Output {
   /** Behind the last line break. */
   readonly rest: Record<OutputStream, string> = { stdout: "", stderr: "" }
-  /** For the caller. */
-  lines: PrintedLine[] = []
+  /** For the caller: how many, and what stands in their frame. */
+  lines = 0
+  json = ""
   length = 0
   dropped = 0
 }

@@ -16,9 +16,9 @@ export function threadOutput(
   const log = new LogWriter(undefined)
   return new OutputLog({
     current,
-    write: (call, line) => log.write(logLine(call, line), line.timeMs),
+    write: (call, stream, timeMs, json) => log.write(logLine(call, stream, timeMs, json), timeMs),
     send: ({ id }, lines, dropped, payload) => {
-      writer.write(FrameType.log, 0, id, lines, dropped, 0, payload)
+      writer.writeText(FrameType.log, id, lines, dropped, 0, payload)
       return post(writer.take())
     },
   })

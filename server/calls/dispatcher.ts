@@ -220,7 +220,7 @@ export class Dispatcher {
     else call.occupy(lane)
     link.outbox
       .open(frame.length)
-      .copyBytes(frame, 0, frame.length, call.id, route.index, remainingMs(call.dueAt), call.serial)
+      .copyBytes(frame, call.id, route.index, remainingMs(call.dueAt), call.serial)
     sendHeldCredit(call, link)
   }
 

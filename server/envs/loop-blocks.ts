@@ -67,7 +67,7 @@ function inShort(frame: string): string {
 function warn(call: Call, text: string): void {
   const writer = new FrameWriter()
   const payload = encodeLines([{ stream: "stderr", timeMs: Date.now(), text }])
-  writer.write(FrameType.log, 0, call.callerId, 1, 0, call.serial, payload)
+  writer.writeText(FrameType.log, call.callerId, 1, 0, call.serial, payload)
   const frame = new FrameReader()
   frame.open(writer.take())
   frame.next()

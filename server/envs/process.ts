@@ -197,8 +197,8 @@ export class EnvProcess implements EnvLife {
   }
 
   #greeted(frame: FrameReader): void {
-    const text = Buffer.from(frame.payload).toString()
-    const { protocol, connections } = readEnvHello(parseJson("the hello of an env process", text))
+    const hello = parseJson("the hello of an env process", frame.text)
+    const { protocol, connections } = readEnvHello(hello)
     if (protocol !== PROTOCOL_VERSION) {
       const message = `the env process speaks protocol ${protocol}, the daemon ${PROTOCOL_VERSION}: restart the daemon`
       this.#hello.reject(new BunhouseError("VERSION_MISMATCH", message))

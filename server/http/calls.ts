@@ -82,8 +82,8 @@ export async function callByFrames(calls: HttpCalls, request: Request, body: Cal
 
 function readNames(frame: FrameReader): Names {
   if (!frame.next() || frame.type !== FrameType.bind) throw notACall()
-  const text = Buffer.from(frame.payload).toString()
-  const fields = new Fields("the names of a target", parseJson("the names of a target", text))
+  const names = parseJson("the names of a target", frame.text)
+  const fields = new Fields("the names of a target", names)
   return { env: fields.text("env"), function: fields.text("function") }
 }
 

@@ -106,7 +106,7 @@ export class SocketCaller implements Caller {
     if (dropped === undefined) return
     this.#droppedLines.delete(callerId)
     const none = encodeLines([])
-    this.#outbox.open(none.length).write(FrameType.log, 0, callerId, 0, dropped, serial, none)
+    this.#outbox.openText(none).writeText(FrameType.log, callerId, 0, dropped, serial, none)
   }
 
   flow(callerId: number, frame: FrameReader, call: Call): void {
@@ -167,8 +167,8 @@ export class SocketCaller implements Caller {
     if (this.#targets.size >= TARGETS_MAX && !this.#targets.has(frame.target)) {
       throw new BunhouseError("PROTOCOL_ERROR", `more than ${TARGETS_MAX} targets are bound`)
     }
-    const text = Buffer.from(frame.payload).toString()
-    const fields = new Fields("the names of a target", parseJson("the names of a target", text))
+    const names = parseJson("the names of a target", frame.text)
+    const fields = new Fields("the names of a target", names)
     this.#targets.get(frame.target)?.route?.letGo()
     this.#targets.set(frame.target, {
       env: fields.text("env"),

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import * as fc from "fast-check"
-import { BATCH_PREFIX_BYTES, FrameReader, FrameWriter, HEADER_BYTES } from "../../protocol/frame.ts"
+import {
+  BATCH_PREFIX_BYTES,
+  FrameReader,
+  FrameType,
+  FrameWriter,
+  HEADER_BYTES,
+} from "../../protocol/frame.ts"
 import { EXTRA_BYTES_MAX } from "../../protocol/limits.ts"
 import {
   anyFrame,
@@ -99,6 +105,28 @@ describe("FrameWriter and FrameReader", () => {
     }
   })
 
+  test("writeText() writes what write() does of the bytes of the text, wherever the buffer ends", () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: "grapheme", maxLength: 3_000 })), (texts) => {
+        const written = new FrameWriter()
+        const expected = new FrameWriter()
+        for (const [id, text] of texts.entries()) {
+          written.writeText(FrameType.log, id, 1, 2, 3, text)
+          expected.write(FrameType.log, 0, id, 1, 2, 3, Buffer.from(text))
+        }
+        const batch = written.take()
+        expect(Buffer.compare(batch, expected.take())).toBe(0)
+        const reader = new FrameReader()
+        // Also from bytes that are no Buffer, in the middle of others.
+        const bytes = new Uint8Array(batch.length + 20)
+        bytes.set(batch, 10)
+        reader.open(bytes.subarray(10, 10 + batch.length))
+        for (const text of texts) expect([reader.next(), reader.text]).toEqual([true, text])
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   test("metadata over the limit is refused where it is written: the batch of others stays whole", () => {
     const writer = new FrameWriter()
     write(writer, CALL)
@@ -123,7 +151,7 @@ describe("forwarding", () => {
         while (reader.next()) {
           copied.copyFrom(reader, to.id, to.target, to.timeoutMs, to.serial)
           const copy = reader.copy()
-          queued.copyBytes(copy, 0, copy.length, to.id, to.target, to.timeoutMs, to.serial)
+          queued.copyBytes(copy, to.id, to.target, to.timeoutMs, to.serial)
         }
         const forwarded = frames.map((frame) => ({ ...frame, ...to }))
         expect(read(copied.take())).toEqual(forwarded)

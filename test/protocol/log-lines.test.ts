@@ -23,7 +23,7 @@ describe("printed lines", () => {
 
   test.each(["", "{}", "null", "[1]", '[1,1,"a",2]', '[1,3,"a"]', '["1",1,"a"]', "[1,1,5]"])(
     "%p are none",
-    (text) => void refusal("INVALID_ARGUMENT", () => decodeLines(Buffer.from(text))),
+    (text) => void refusal("INVALID_ARGUMENT", () => decodeLines(text)),
   )
 })
 
@@ -44,7 +44,7 @@ describe("LogCollector", () => {
     }
     const frame = frames(collector)
     const seen: PrintedLine[] = []
-    while (frame.next()) seen.push(...decodeLines(frame.payload))
+    while (frame.next()) seen.push(...decodeLines(frame.text))
     expect(seen).toEqual(LINES)
     expect(frames(new LogCollector()).next()).toBe(false)
   })
@@ -57,7 +57,7 @@ describe("LogCollector", () => {
     const frame = frames(collector)
     let [lines, dropped] = [0, 0]
     while (frame.next()) {
-      lines += decodeLines(frame.payload).length
+      lines += decodeLines(frame.text).length
       dropped += frame.timeoutMs
     }
     expect(frame.bytes.length).toBeLessThan(LOG_ANSWER_BYTES_MAX + 1_000)

@@ -31,7 +31,7 @@ beforeEach(() => {
   current = undefined
   log = new OutputLog({
     current: () => current,
-    write: (of, line) => void kept.push(logLine(of, line)),
+    write: (of, stream, timeMs, json) => void kept.push(logLine(of, stream, timeMs, json)),
     send: ({ id }, lines, dropped, payload) => {
       if (hasRoom)
         sent.push({ id, lines, dropped, texts: decodeLines(payload).map(({ text }) => text) })
