@@ -117,7 +117,7 @@ function* framesIn(body: Uint8Array): Generator<KeptFrame> {
 /** What cannot be read, or goes beyond what the sender said, counts as dropped: env processes are not trusted. */
 function printedIn({ callId, lines, payload }: KeptFrame): Omit<JobLogLine, "line">[] {
   try {
-    return decodeLines(payload)
+    return decodeLines(Buffer.from(payload).toString())
       .slice(0, lines)
       .map(({ stream, timeMs, text }) => {
         return { callId, stream, time: new Date(timeMs).toISOString(), text }
