@@ -28,7 +28,7 @@ export function logSink(onLog: OnLog | undefined): OnLog | undefined {
 /** Hands on the lines of the log frame that `frame` stands on. */
 export function tellLines(onLog: OnLog, names: Names, frame: FrameReader, bootId: string): void {
   const callId = callIdOf(bootId, frame.serial)
-  // Written out: there may be many of them, and to spread an object costs as much as all the rest.
+  // Written out below: where there are many lines, spreading an object for each shows in a profile.
   const { env, function: fn } = names
   try {
     const dropped = frame.timeoutMs
