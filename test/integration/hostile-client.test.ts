@@ -186,7 +186,7 @@ describe("a message of frames", () => {
   test("may use flags and fields that mean nothing", async () => {
     const client = await RawClient.connect(stack)
     client.bind("default", "echo")
-    client.call(1, { flags: 0x0a, serial: 0xffff_ffff, payload: args(1) })
+    client.call(1, { flags: 0x08, serial: 0xffff_ffff, payload: args(1) })
     expect((await client.reply(1)).type).toBe(FrameType.reply)
     client.close()
   })
