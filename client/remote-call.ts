@@ -102,8 +102,7 @@ export class RemoteCall {
         payload,
         flags,
         ...inherited,
-        logged:
-          onLog && ((frame) => tellLines(onLog, this.#settings.names, frame, connection.bootId)),
+        logged: onLog && ((frame, bootId) => tellLines(onLog, this.#settings.names, frame, bootId)),
         replied: (frame, callId) => {
           const outcome = readOutcome(frame, this.#settings.names, callId)
           if (outcome.kind === "returned") resolve(outcome.value)

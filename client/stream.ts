@@ -36,7 +36,7 @@ export function callWithStreams(call: CallWithStreams): Promise<unknown> {
       function: names.function,
       payload: args.payload,
       ...nested(call),
-      logged: onLog && ((frame) => tellLines(onLog, names, frame, connection.bootId)),
+      logged: onLog && ((frame, bootId) => tellLines(onLog, names, frame, bootId)),
       flow: { flags: args.flags, window: undefined, received: (frame) => args.credit(frame) },
       replied: (frame, callId) => {
         args.close()
@@ -90,7 +90,7 @@ export function streamCall(call: StreamCall): ItemStream {
       function: names.function,
       payload: args.payload,
       ...inherited,
-      logged: onLog && ((frame) => tellLines(onLog, names, frame, connection.bootId)),
+      logged: onLog && ((frame, bootId) => tellLines(onLog, names, frame, bootId)),
       flow: { flags: FrameFlag.stream | args.flags, window, received },
       replied: (frame, callId) => {
         args.close()

@@ -27,6 +27,7 @@ import { LogWriter } from "./output/log-writer.ts"
 import { OutputLog } from "./output/output-log.ts"
 import { OwnCalls } from "./own-calls.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
+import { Served } from "./served.ts"
 import { ForcedEnds } from "./threads/forced-ends.ts"
 import { ThreadPool } from "./threads/pool.ts"
 import { UnreadyCalls } from "./unready-calls.ts"
@@ -56,6 +57,7 @@ export class Host {
   readonly #large: LargePayloads
   readonly #later: LaterArguments
   readonly #own: OwnCalls
+  readonly #served: Served
   readonly #unready = new UnreadyCalls(
     (call) => this.#call(call),
     (credit) => this.#flow(credit),
@@ -86,7 +88,14 @@ export class Host {
     const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
     const storage = new AsyncLocalStorage<RunningCall>()
     this.loop = new Loop(facts, large, { watch, storage })
-    this.#own = new OwnCalls({ facts, storage, functionAt: (index) => this.#onLoop(index) })
+    this.#served = new Served(bootstrap.served)
+    this.#own = new OwnCalls({
+      facts,
+      storage,
+      incarnation: bootstrap.incarnation,
+      served: this.#served,
+      functionAt: (index) => this.#onLoop(index),
+    })
     this.transport = new DaemonTransport(connection, bootstrap.subjects, this.#own)
     const forced = new ForcedEnds(this.#outbox)
     this.#instances = new InstanceThreads(facts, large, forced)
@@ -117,7 +126,6 @@ export class Host {
     connection.subscribe(subjects.calls, (bytes) => this.#receive(bytes))
     connection.subscribe(subjects.control, (bytes, { reply }) => void this.#control(bytes, reply))
     connection.onDisconnect(() => {
-      this.#own.retire()
       this.loop.cancelAll()
       this.#threads.cancelAll()
       this.#large.dropAll()
@@ -207,15 +215,13 @@ export class Host {
       const request = readControlRequest(parseJson("a control request", text))
       switch (request.op) {
         case "greet":
-          this.#own.retire()
           this.transport.reset("the daemon was cut off from the broker")
           this.#sayHello()
           return { ok: true }
         case "ping":
           return { ok: true }
         case "serve":
-          if (request.name === undefined) this.#own.retire()
-          else this.#own.serve(request.name, request.index)
+          this.#served.heard(request)
           return { ok: true }
         case "unload":
           this.#functions.delete(request.index)

@@ -1,17 +1,26 @@
 import type { AsyncLocalStorage } from "node:async_hooks"
 import type { ChannelHandlers } from "../client/connection/transport.ts"
-import { Deadlines, type Timed } from "../protocol/deadlines.ts"
-import { BunhouseError } from "../protocol/errors.ts"
+import { Deadlines } from "../protocol/deadlines.ts"
+import { BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
 import { readExtra } from "../protocol/extra.ts"
 import { Fields, parseJson } from "../protocol/fields.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../protocol/frame.ts"
-import { BODY_BYTES_MAX, NESTING_MAX, OWN_CALLS_MAX } from "../protocol/limits.ts"
+import { callIdOf } from "../protocol/hello.ts"
+import {
+  BODY_BYTES_MAX,
+  NESTING_MAX,
+  OWN_CALLS_BYTES_MAX,
+  OWN_CALLS_MAX,
+} from "../protocol/limits.ts"
 import { Outbox } from "../protocol/outbox.ts"
 import { PARTS_STREAM } from "../protocol/parts/part.ts"
+import { slotOf, SlotTable } from "../protocol/slots.ts"
 import type { CallFacts, RunningCall } from "./call-context.ts"
 import { LargePayloads } from "./large-payloads.ts"
 import { Loop } from "./loop.ts"
-import { type LoadedFunction, replyFailure } from "./run-call.ts"
+import { OwnCall } from "./own-call.ts"
+import type { LoadedFunction } from "./run-call.ts"
+import type { Served } from "./served.ts"
 import { UnreadyCalls } from "./unready-calls.ts"
 
 /**
@@ -19,56 +28,54 @@ import { UnreadyCalls } from "./unready-calls.ts"
  * What is no such call goes on to the daemon, as does one for which there is no place, so that nothing is queued here.
  *
  * Invariants:
- * OC1. A call runs the version that the daemon serves: it says so whenever that changes, ahead of any call that could know
- *      of it. Of a function that it does not serve, nothing runs here.
- * OC2. A call is answered once, by its function or by its deadline; its place is free when its function is done.
+ * OC1. A call runs the version that the daemon would have it run at that time, and none that the daemon does not serve
+ *      (SV1, SV3).
+ * OC2. A call is answered once: by its function, by its deadline, or not at all when its caller gave it up. Its place is
+ *      free when its function is done, and until then its id is given to no other.
  * OC3. Arguments and results are copies, as those of any call.
+ * OC4. No function runs while another one is in the middle of making a call: a full outbox is sent in the middle of that.
+ * OC5. A call takes a turn of the event loop at least, so that whoever makes one after another lets others have theirs.
  */
 export class OwnCalls {
-  readonly #facts: CallFacts
+  readonly #env: string
+  /** In place of the daemon's boot id in the ids of these calls. */
+  readonly #bootId: string
+  readonly #served: Served
   readonly #functionAt: (index: number) => LoadedFunction | undefined
-  /** Numbers of functions, by name. */
-  readonly #served = new Map<string, number>()
   readonly #loop: Loop
   readonly #outbox: Outbox
   readonly #large: LargePayloads
-  readonly #calls = new Map<number, OwnCall>()
+  readonly #calls = new SlotTable<OwnCall>()
   readonly #deadlines = new Deadlines<OwnCall>((call) => this.#due(call))
+  /** Those that somebody waits for, by the slot of the connection's id. */
+  #awaited: (OwnCall | undefined)[] = []
+  /** Batches that functions have sent and that are yet to be looked at (OC4). */
+  #sent: Uint8Array[] = []
   readonly #frame = new FrameReader()
-  readonly #replies = new FrameReader()
-  /** Of this env, by the number under which the connection knows them. */
+  /** Names of functions of this env, by the number under which the connection knows them. */
   #names = new Map<number, string>()
   #handlers: Pick<ChannelHandlers, "message"> | undefined
-  #serial = FIRST_SERIAL + Math.floor(Math.random() * FIRST_SERIAL)
+  #serial = 0
+  /** Of the arguments of all of them. */
+  #bytes = 0
 
-  constructor({ facts, storage, functionAt }: OwnCallsParts) {
-    this.#facts = facts
+  constructor({ facts, incarnation, storage, served, functionAt }: OwnCallsParts) {
+    this.#env = facts.env
+    this.#bootId = `${facts.bootId}.${incarnation}`
+    this.#served = served
     this.#functionAt = functionAt
     this.#outbox = new Outbox({
       send: (batch) => this.#answer(batch),
       messageBytesMax: BODY_BYTES_MAX,
-      flushAfter: "microtasks",
+      flushAfter: "turn", // OC5
     })
     this.#large = new LargePayloads({
       outbox: this.#outbox,
-      unready: new UnreadyCalls(
-        () => {},
-        () => {},
-      ),
+      unready: NONE_UNREADY,
       bytesMax: facts.payloadBytesMax,
     })
-    this.#loop = new Loop(facts, this.#large, { storage, isOwn: true })
-  }
-
-  /** The daemon serves the function by this number now, or, without one, not from this process. */
-  serve(name: string, index: number | undefined): void {
-    if (index === undefined) this.#served.delete(name)
-    else this.#served.set(name, index)
-  }
-
-  /** Another process serves the env from here on. */
-  retire(): void {
-    this.#served.clear()
+    const ownFacts = { ...facts, bootId: this.#bootId }
+    this.#loop = new Loop(ownFacts, this.#large, { storage, isOwn: true })
   }
 
   /** A connection begins, to which answers go. */
@@ -80,10 +87,11 @@ export class OwnCalls {
   close(): void {
     this.#handlers = undefined
     this.#names = new Map()
-    for (const call of this.#calls.values()) this.#deadlines.remove(call)
-    this.#loop.cancelAll()
-    this.#large.dropAll()
-    this.#calls.clear()
+    for (const call of this.#calls) {
+      if (call.isAwaited) this.#leave(call)
+      this.#cancel(call.id)
+    }
+    this.#awaited = []
   }
 
   /** What functions print during such a call. */
@@ -95,24 +103,23 @@ export class OwnCalls {
   take(batch: Uint8Array): Uint8Array | undefined {
     const frame = this.#frame
     const count = frame.open(batch)
+    const own: [from: number, to: number][] = []
     const others: [from: number, to: number][] = []
-    while (frame.next()) if (!this.#takes(frame)) others.push([frame.start, frame.end])
-    if (others.length === count) return batch
-    if (others.length === 0) return undefined
-    const writer = new FrameWriter()
-    for (const [from, to] of others) writer.append(batch.subarray(from, to))
-    return writer.take()
+    while (frame.next()) (this.#takes(frame) ? own : others).push([frame.start, frame.end])
+    const taken = joined(batch, count, own)
+    if (taken !== undefined && this.#sent.push(taken) === 1) queueMicrotask(this.#look)
+    return joined(batch, count, others)
   }
 
+  /** Whether the frame is one for here; then it has the call's own id from here on. */
   #takes(frame: FrameReader): boolean {
-    const { type, id } = frame
+    const { type, target, timeoutMs, serial } = frame
     if (type === FrameType.bind) return this.#bind(frame)
     if (type === FrameType.call) return this.#call(frame)
-    if (!this.#calls.has(id)) return false
-    if (type === FrameType.cancel) this.#cancel(id)
-    else if (type === FrameType.credit && frame.serial === PARTS_STREAM) {
-      this.#large.credit(id, frame.timeoutMs)
-    } else this.#loop.flow(frame)
+    const call = this.#awaited[slotOf(frame.id)]
+    if (call?.callerId !== frame.id) return false
+    if (type === FrameType.cancel) this.#leave(call)
+    frame.rename(call.id, target, timeoutMs, serial)
     return true
   }
 
@@ -120,96 +127,143 @@ export class OwnCalls {
   #bind({ target, payload }: FrameReader): false {
     const what = "the names of a target"
     const fields = new Fields(what, parseJson(what, Buffer.from(payload).toString()))
-    if (fields.text("env") === this.#facts.env) this.#names.set(target, fields.text("function"))
+    if (fields.text("env") === this.#env) this.#names.set(target, fields.text("function"))
     else this.#names.delete(target)
     return false
   }
 
   #call(frame: FrameReader): boolean {
-    const name = this.#names.get(frame.target)
-    const index = name === undefined ? undefined : this.#served.get(name)
-    const fn = index === undefined ? undefined : this.#functionAt(index) // OC1
-    if (fn === undefined || frame.flags & ELSEWHERE || this.#calls.size >= OWN_CALLS_MAX)
-      return false
-    const { key, depth = 0 } = readExtra(frame.extra)
+    const { flags, target, timeoutMs } = frame
+    const name = this.#names.get(target)
+    const index = name === undefined ? undefined : this.#served.indexOf(name) // OC1
+    const fn = index === undefined ? undefined : this.#functionAt(index)
+    if (fn === undefined || flags & ELSEWHERE || !this.#hasPlace) return false
+    const { key, depth = 0 } = frame.hasExtra ? readExtra(frame.extra) : {}
     // Who asks twice is told by the daemon, and so is a chain without an end.
     if (key !== undefined || depth > NESTING_MAX) return false
-    const { id, timeoutMs } = frame
     const serial = (this.#serial = (this.#serial + 1) >>> 0)
-    const call = new OwnCall(id, serial, `${this.#facts.env}/${fn.name}`)
-    this.#calls.set(id, call)
+    const call = new OwnCall(frame.id, serial, fn, frame.end - frame.start)
+    call.id = this.#calls.open(call)
+    this.#awaited[slotOf(frame.id)] = call
+    this.#bytes += call.bytes
+    this.#served.count(this.#calls.size)
     this.#deadlines.add(call, timeoutMs)
-    frame.serial = serial
-    this.#loop.run(fn, frame)
+    frame.rename(call.id, 0, timeoutMs, serial)
     return true
   }
 
-  /** Its caller has settled its side; the function hears of it. */
+  /** The call that reaches the limit of bytes still has a place, so that the largest one can have one. */
+  get #hasPlace(): boolean {
+    return this.#calls.size < OWN_CALLS_MAX && this.#bytes < OWN_CALLS_BYTES_MAX
+  }
+
+  /** OC4. */
+  readonly #look = (): void => {
+    const sent = this.#sent
+    this.#sent = []
+    for (const batch of sent) this.#run(batch)
+  }
+
+  #run(batch: Uint8Array): void {
+    const frame = new FrameReader()
+    frame.open(batch)
+    while (frame.next()) {
+      const call = this.#calls.get(frame.id)
+      if (call === undefined) continue
+      if (frame.type === FrameType.call) this.#loop.run(call.fn, frame)
+      else if (frame.type === FrameType.cancel) this.#cancel(frame.id)
+      else if (frame.type === FrameType.credit && frame.serial === PARTS_STREAM) {
+        this.#large.credit(frame.id, frame.timeoutMs)
+      } else this.#loop.flow(frame)
+    }
+  }
+
+  /** Nobody waits for the call any more; it has its place until its function is done (OC2). */
+  #leave(call: OwnCall): void {
+    call.isAwaited = false
+    this.#awaited[slotOf(call.callerId)] = undefined
+    this.#deadlines.remove(call)
+  }
+
   #cancel(id: number): void {
     this.#loop.cancel(id)
     this.#large.cancel(id)
   }
 
   #due(call: OwnCall): void {
-    const { id, serial, address } = call
-    const message = `${address}: the deadline passed while the call was running`
-    const [env, fn] = [this.#facts.env, address.slice(this.#facts.env.length + 1)]
-    const error = new BunhouseError("DEADLINE_EXCEEDED", message, { env, function: fn })
-    this.#cancel(id)
+    const { callerId, serial, fn } = call
+    const names = { env: this.#env, function: fn.name }
+    const message = `${this.#env}/${fn.name}: the deadline passed while the call was running`
+    const callId = callIdOf(this.#bootId, serial)
+    const about = { ...names, callId, version: fn.version }
+    const error = new BunhouseError("DEADLINE_EXCEEDED", message, about)
+    this.#leave(call)
+    this.#cancel(call.id)
     const writer = new FrameWriter()
-    replyFailure({ open: () => writer }, id, error)
-    this.#tell(writer.take(), serial)
+    writer.write(FrameType.error, 0, callerId, 0, 0, serial, encodeErrorRecord(error))
+    this.#handlers?.message(writer.take(), this.#bootId)
   }
 
-  /** What functions and streams have said. */
+  /** What functions and streams have said, in the words of the connection. */
   #answer(batch: Uint8Array): void {
-    const frame = this.#replies
-    frame.open(batch, batch.length)
+    const frame = new FrameReader()
+    const count = frame.open(batch, batch.length)
+    const heard: [from: number, to: number][] = []
     while (frame.next()) {
-      const call = this.#calls.get(frame.id)
-      const isEnd = frame.type === FrameType.reply || frame.type === FrameType.error
-      if (call === undefined || !isEnd) continue
-      this.#calls.delete(frame.id) // OC2
-      this.#deadlines.remove(call)
-      frame.rename(frame.id, 0, 0, call.serial)
+      const { id, type, target, timeoutMs } = frame
+      const call = this.#calls.get(id)
+      if (call === undefined) continue
+      if (call.isAwaited) {
+        heard.push([frame.start, frame.end])
+        const serial = type === FrameType.credit ? frame.serial : call.serial
+        frame.rename(call.callerId, target, timeoutMs, serial)
+      }
+      if (type === FrameType.reply || type === FrameType.error) this.#ended(call)
     }
-    this.#handlers?.message(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength))
+    const answer = joined(batch, count, heard)
+    if (answer === undefined) return
+    this.#handlers?.message(
+      Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength),
+      this.#bootId,
+    )
   }
 
-  #tell(batch: Buffer, serial: number): void {
-    const frame = new FrameReader()
-    frame.open(batch)
-    frame.next()
-    frame.rename(frame.id, 0, 0, serial)
-    this.#handlers?.message(batch)
+  /** OC2. */
+  #ended(call: OwnCall): void {
+    if (call.isAwaited) this.#leave(call)
+    this.#calls.close(call.id)
+    this.#bytes -= call.bytes
+    this.#served.count(this.#calls.size)
   }
 }
 
 export interface OwnCallsParts {
   readonly facts: CallFacts
+  readonly incarnation: string
   /** Of the loop: functions know by it which call they run for. */
   readonly storage: AsyncLocalStorage<RunningCall>
+  readonly served: Served
   /** Undefined where there is none that runs on the loop. */
   readonly functionAt: (index: number) => LoadedFunction | undefined
 }
 
-class OwnCall implements Timed<OwnCall> {
-  readonly id: number
-  readonly serial: number
-  readonly address: string
-  dueAt = Number.POSITIVE_INFINITY
-  timedList: Timed<OwnCall>["timedList"] = undefined
-  timedNext: OwnCall | undefined = undefined
-  timedPrevious: OwnCall | undefined = undefined
-
-  constructor(id: number, serial: number, address: string) {
-    this.id = id
-    this.serial = serial
-    this.address = address
-  }
+/** A batch of some of the `count` frames of `batch`. */
+function joined(
+  batch: Uint8Array,
+  count: number,
+  frames: readonly (readonly [from: number, to: number])[],
+): Uint8Array | undefined {
+  if (frames.length === count) return batch
+  if (frames.length === 0) return undefined
+  const writer = new FrameWriter()
+  for (const [from, to] of frames) writer.append(batch.subarray(from, to))
+  return writer.take()
 }
 
 /** What such calls are not made for: arguments that are not there yet. */
 const ELSEWHERE = FrameFlag.parts | FrameFlag.later
-/** The daemon's own numbers begin at 1. */
-const FIRST_SERIAL = 2 ** 31
+
+const NONE_UNREADY = new UnreadyCalls(
+  () => {},
+  () => {},
+)

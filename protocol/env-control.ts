@@ -38,6 +38,8 @@ export interface EnvBootstrap {
   readonly payloadBytesMax: number
   /** Where its stderr leads to. */
   readonly logFile: string
+  /** A file to be mapped (served-words.ts), where the system can share memory. */
+  readonly served?: string
   /** The daemon's token, where the user gave one: then it stands in no file. */
   readonly token?: string
 }
@@ -94,10 +96,12 @@ interface UnloadRequest {
 
 /**
  * The process serves the function by this number from here on, or, without one, not any more; without a name, it serves
- * none. By that it knows which calls of its own functions it may run itself. Not answered.
+ * none, and is told anew. By that it knows which calls of its own functions it may run itself. Not answered.
  */
-interface ServeRequest {
+export interface ServeRequest {
   readonly op: "serve"
+  /** In shared memory (served-words.ts) while this is the last word. */
+  readonly edition: number
   readonly name?: string
   readonly index?: number
 }
@@ -120,6 +124,7 @@ export type ControlReply =
 export function readEnvBootstrap(input: unknown): EnvBootstrap {
   const fields = new Fields("the first line for an env process", input)
   const token = fields.optionalText("token")
+  const served = fields.optionalText("served")
   const bootstrap: EnvBootstrap = {
     protocol: fields.integer("protocol", PROTOCOL_VERSION, PROTOCOL_VERSION),
     env: fields.text("env"),
@@ -147,6 +152,7 @@ export function readEnvBootstrap(input: unknown): EnvBootstrap {
     loopBlockMs: fields.integer("loopBlockMs", 0, LOOP_BLOCK_MS_MAX, LOOP_BLOCK_MS_DEFAULT),
     payloadBytesMax: fields.integer("payloadBytesMax", PAYLOAD_BYTES_MAX, ENV_PAYLOAD_BYTES_MAX),
     logFile: fields.text("logFile"),
+    ...(served !== undefined && { served }),
     ...(token !== undefined && { token }),
   }
   fields.done()
@@ -199,11 +205,13 @@ export function readControlRequest(input: unknown): ControlRequest {
 }
 
 function readServeRequest(fields: Fields): ServeRequest {
+  const edition = fields.integer("edition", -(2 ** 31), 2 ** 31 - 1)
   const name = fields.optionalText("name")
   const index = fields.integer("index", 0, 0xffff_ffff, 0xffff_ffff)
   fields.done()
   return {
     op: "serve",
+    edition,
     ...(name !== undefined && { name }),
     ...(index !== 0xffff_ffff && { index }),
   }

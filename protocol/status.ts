@@ -47,6 +47,8 @@ export interface EnvStatus {
   readonly reason?: string
   readonly running: number
   readonly queued: number
+  /** Calls of its functions to each other that stay in its process. They take no place, and are not among the others. */
+  readonly ownCalls: number
   /** Living instances of classes. */
   readonly instances: number
   readonly functions: readonly FunctionInfo[]

@@ -172,6 +172,7 @@ export class Daemon {
     this.#state = "draining"
     jobs.drain()
     dispatcher.refuseAll(draining())
+    for (const { process: envProcess } of registry.envs) envProcess?.served.end()
     const patience = setTimeout(() => this.hurry(), drainMs)
     await Promise.race([dispatcher.drained, this.#hurried.promise])
     clearTimeout(patience)

@@ -56,7 +56,7 @@ export class Connection {
 
   constructor(open: OpenTransport) {
     this.#transport = open({
-      message: (bytes) => this.#receive(bytes),
+      message: (bytes, bootId) => this.#receive(bytes, bootId),
       closed: (reason) => this.#lost(reason),
     })
     this.#outbox = new Outbox({
@@ -199,22 +199,22 @@ export class Connection {
     this.#bootId = ""
   }
 
-  #receive(bytes: Buffer): void {
+  #receive(bytes: Buffer, bootId?: string): void {
     const frame = this.#frame
     frame.open(bytes)
     while (frame.next()) {
       if (frame.type === FrameType.hello) this.#bootId = readHello(frame.payload).bootId
       else if (frame.id === CONNECTION_ID) throw decodeErrorRecord(frame.payload)
-      else if (frame.type === FrameType.log) this.#pending.get(frame.id)?.call.logged?.(frame)
-      else this.#reply(frame)
+      else this.#about(frame, bootId ?? this.#bootId)
     }
   }
 
-  /** The end of a call, or a part of its streams. */
-  #reply(frame: FrameReader): void {
+  /** What a call prints, a part of its streams, or its end. */
+  #about(frame: FrameReader, bootId: string): void {
     const pending = this.#pending.get(frame.id)
     if (pending === undefined) return
     const { type, serial } = frame
+    if (type === FrameType.log) return pending.call.logged?.(frame, bootId)
     if (type === FrameType.part) return this.#part(pending, frame)
     if (type === FrameType.items || type === FrameType.credit) {
       if (type === FrameType.credit && serial === PARTS_STREAM) {
@@ -224,7 +224,7 @@ export class Connection {
     }
     const whole = this.#large.whole(pending, frame)
     this.#settle(pending)
-    pending.call.replied(whole, () => callIdOf(this.#bootId, serial))
+    pending.call.replied(whole, () => callIdOf(bootId, serial))
   }
 
   /** A result that cannot be held is that call's affair. */

@@ -17,8 +17,8 @@ export interface OutgoingCall {
   /** 0: none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
-  /** Whoever is told what the function prints; the frame is valid during the call only. */
-  readonly logged: ((frame: FrameReader) => void) | undefined
+  /** Whoever is told what the function prints; the frame is valid during the call only. `bootId` is for the call's id. */
+  readonly logged: ((frame: FrameReader, bootId: string) => void) | undefined
   /** Of a call whose result or arguments are streams. */
   readonly flow?: CallFlow
   /** The reply or error frame; valid during the call only. `callId` is the public one. */

@@ -21,8 +21,11 @@ export interface Channel {
 }
 
 export interface ChannelHandlers {
-  /** The bytes belong to the receiver. What it throws ends the channel. */
-  message(bytes: Buffer): void
+  /**
+   * The bytes belong to the receiver. What it throws ends the channel. `bootId` is in the ids of the calls that they are
+   * about, where that is not the daemon's.
+   */
+  message(bytes: Buffer, bootId?: string): void
   /** Called once, whoever closed. */
   closed(reason: string): void
 }

@@ -7,8 +7,12 @@ export const CALL_TIMEOUT_MS_DEFAULT = 5 * 60_000
 /** Calls around a call that a remote function makes. The daemon refuses more: a chain without an end. */
 export const NESTING_MAX = 64
 
-/** Calls that functions of an env process make to its own functions without leaving it. What is more goes to the daemon. */
+/**
+ * Calls that functions of an env process make to its own functions without leaving it, and the bytes of their arguments
+ * together. What is more goes to the daemon.
+ */
 export const OWN_CALLS_MAX = 16_384
+export const OWN_CALLS_BYTES_MAX = 64 * MIB
 
 /** Results of other calls among the arguments of one (`f.later`). */
 export const LATER_CALLS_MAX = 64

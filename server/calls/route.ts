@@ -42,10 +42,19 @@ export interface EnvLink {
   awaited: number
   /** A call that was sent to it is not wanted any more, and was cancelled there. */
   abandoned(): void
-  /** It serves the function by this number from here on; without a number not any more, without a name none. */
-  serves(name?: string, index?: number): void
+  readonly served: ServedFrom
   /** It has noticed something about itself. */
   reported(report: Report): void
+}
+
+/** What is served from one life of an env process; what its functions call of that among themselves does not come here. */
+export interface ServedFrom {
+  /** Calls of the function go to that number from here on; without one, not to this process. */
+  serves(name: string, index: number | undefined): void
+  /** Nothing more is served from it. */
+  end(): void
+  /** Calls of its functions to each other that stay in the process. */
+  readonly ownCalls: number
 }
 
 /** Where calls of one function go. */
@@ -79,7 +88,7 @@ export class FunctionRoute {
   }
 
   tellIndex(): void {
-    this.env.link?.serves(this.info.name, this.#index)
+    this.env.link?.served.serves(this.info.name, this.#index)
   }
 
   get address(): string {

@@ -26,6 +26,7 @@ export function envStatus(env: Env): EnvStatus {
     crashes: env.crashes,
     running: lanes.reduce((sum, lane) => sum + lane.running, 0),
     queued: lanes.reduce((sum, lane) => sum + lane.queue.length + lane.preparing.length, waiting),
+    ownCalls: process?.served.ownCalls ?? 0,
     instances: env.instances.size,
     functions: [...env.functions.values()].map(({ info }) => toldInfo(info, env.spec)),
     loopBlocks: env.health.loopBlocks.last,

@@ -117,7 +117,7 @@ export class Env implements EnvRoute {
   /** A process can be reached again. */
   cameBack(process: EnvLife): void {
     if (this.link !== process) return
-    for (const route of this.functions.values()) route.tellIndex() // It has forgotten, or not heard.
+    for (const route of [...this.functions.values(), ...this.instances.values()]) route.tellIndex()
     this.#loadAllWaiting()
     this.#parts.resume(this)
   }

@@ -22,8 +22,6 @@ export interface EnvLife extends EnvLink {
   load(request: LoadRequest): Promise<unknown>
   /** Has the process forget what `index` names. What cannot be said to it now is not said later. */
   unload(index: number): void
-  /** Resolves once the process has heard what it was told so far, or soon. Never rejects. */
-  heard(): Promise<void>
   /** From now on the process is ended when it takes more memory; undefined for no limit. */
   limitMemory(memoryMiB: number | undefined): void
   /** Ends the process: politely first, by force after `graceMs`. Legal at any time; resolves when it is gone. */

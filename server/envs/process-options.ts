@@ -64,6 +64,7 @@ export function bootstrapOf(
     token,
   }: EnvProcessOptions,
   subjects: EnvSubjects,
+  served: string | undefined,
 ): EnvBootstrap {
   return {
     protocol: PROTOCOL_VERSION,
@@ -76,6 +77,7 @@ export function bootstrapOf(
     loopBlockMs,
     payloadBytesMax,
     logFile,
+    ...(served !== undefined && { served }),
     ...(token !== undefined && { token }),
   }
 }

@@ -18,6 +18,7 @@ import { ControlLine } from "./control-line.ts"
 import { firstHello } from "./first-hello.ts"
 import { killGroup } from "./kill-group.ts"
 import { bootstrapOf, type EnvProcessOptions } from "./process-options.ts"
+import { Served } from "./served.ts"
 import { spawnEnvProcess } from "./spawn.ts"
 import type { EnvExit, EnvLife } from "./life.ts"
 import { MemoryWatch, residentBytes } from "./memory.ts"
@@ -50,6 +51,7 @@ export class EnvProcess implements EnvLife {
   readonly ready: Promise<void>
   readonly #options: EnvProcessOptions
   readonly #child: Bun.Subprocess<"pipe", number, number>
+  readonly served: Served
   readonly #control: ControlLine
   readonly #unlisten: readonly Unlisten[]
   readonly #hello = Promise.withResolvers<void>()
@@ -80,9 +82,11 @@ export class EnvProcess implements EnvLife {
       flushAfter: "turn",
     })
     this.#unlisten = this.#listen(subjects)
+    this.served = new Served(options.folder, options.incarnation, (word) => this.#control.say(word))
     try {
       this.#child = spawnEnvProcess(options)
     } catch (error) {
+      this.served.removeFile()
       for (const unlisten of this.#unlisten) unlisten()
       throw error
     }
@@ -102,7 +106,8 @@ export class EnvProcess implements EnvLife {
     this.ready = firstHello(options.env, this.#hello.promise, this.exited)
     // Whoever needs `ready` awaits it; that nobody does is no unhandled rejection.
     this.ready.catch(() => {})
-    void this.#child.stdin.write(`${JSON.stringify(bootstrapOf(options, subjects))}\n`)
+    const bootstrap = bootstrapOf(options, subjects, this.served.path)
+    void this.#child.stdin.write(`${JSON.stringify(bootstrap)}\n`)
     void this.#child.stdin.flush()
   }
 
@@ -140,15 +145,6 @@ export class EnvProcess implements EnvLife {
     this.#control.say({ op: "unload", index })
   }
 
-  serves(name?: string, index?: number): void {
-    const what = { ...(name !== undefined && { name }), ...(index !== undefined && { index }) }
-    this.#control.say({ op: "serve", ...what })
-  }
-
-  async heard(): Promise<void> {
-    await this.#ping(HEARD_MS_MAX)
-  }
-
   abandoned(): void {
     this.#stuck.look()
   }
@@ -162,6 +158,7 @@ export class EnvProcess implements EnvLife {
   }
 
   async stop(graceMs: number): Promise<void> {
+    this.served.end()
     this.#child.kill("SIGTERM")
     const killer = setTimeout(() => this.kill(), graceMs)
     await this.exited
@@ -171,6 +168,7 @@ export class EnvProcess implements EnvLife {
   kill(): void {
     // What is sent from here on is for the next process.
     this.#isReachable = false
+    this.served.end()
     killGroup(this.pid)
   }
 
@@ -181,7 +179,10 @@ export class EnvProcess implements EnvLife {
     const greeting = Buffer.from(JSON.stringify(greet))
     return [
       () => subscription.unsubscribe(),
-      connection.onDisconnect(() => (this.#isReachable = false)),
+      connection.onDisconnect(() => {
+        this.#isReachable = false
+        this.served.lost()
+      }),
       // A process that came back first has said hello to nobody; one that comes back later does so by itself.
       connection.onReconnect(() => connection.publish(control, greeting)),
     ]
@@ -211,6 +212,8 @@ export class EnvProcess implements EnvLife {
     }
     this.#connections = connections
     this.#isReachable = true
+    this.served.removeFile()
+    this.served.beginAnew()
     if (isFirst) void this.#isReady()
     else this.#options.onReachable(this)
   }
@@ -273,6 +276,7 @@ export class EnvProcess implements EnvLife {
   async #watch(): Promise<EnvExit> {
     const child = this.#child
     await child.exited
+    this.served.removeFile()
     this.#memory.stop()
     // Grandchildren of a process that was killed are still in its group (V1).
     killGroup(child.pid)
@@ -287,5 +291,3 @@ export class EnvProcess implements EnvLife {
 }
 
 const LAST_WORDS_MS_MAX = 500
-/** A loop that is blocked for longer hears later; it runs nothing meanwhile. */
-const HEARD_MS_MAX = 1_000

@@ -33,7 +33,6 @@ import type { EnvParts } from "./parts.ts"
  * R3. Changes of one function follow each other; the last one asked for is the one that stays.
  * R5. The exports of a module are there before its own record, so that a module of a version has all of that version.
  * R4. A deploy that is under way when its env is removed leaves nothing behind, in memory or in the store.
- * R6. Before the caller hears of a change, the process that serves has: it makes calls to its own functions itself.
  */
 export class Registry {
   readonly instances: Instances
@@ -180,7 +179,6 @@ export class Registry {
       route.index = undefined
       const message = `${route.address} was deleted`
       this.#dispatcher.removed(route, new BunhouseError("NOT_FOUND", message, { env: envName }))
-      await this.env(envName).process?.heard() // R6
       await this.instances.releaseAll(this.env(envName), name)
       await this.#removeExports(exportInfos(route.info))
     })
@@ -261,7 +259,6 @@ export class Registry {
     route.index = undefined
     env.functions.set(name, route)
     if (index !== undefined && env.link === process) this.#dispatcher.loaded(route, index)
-    await env.process?.heard() // R6
   }
 
   /** Forgets shipped folders that no env names any more. Who is about to name one ships it again. */

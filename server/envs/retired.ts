@@ -29,7 +29,7 @@ export class Retired {
   add(process: EnvLife): void {
     this.#processes.add(process)
     this.#all.add(process)
-    process.serves()
+    process.served.end()
     if (process.awaited === 0) void process.stop(GRACE_MS)
     const [oldest] = this.#processes
     if (this.#processes.size > ENV_RETIRED_MAX) void oldest?.stop(GRACE_MS) // Y1

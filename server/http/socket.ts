@@ -153,14 +153,19 @@ export class SocketCaller implements Caller {
   #resolve(target: Target, frame: FrameReader): FunctionRoute | undefined {
     if (target.route !== undefined && !target.route.isRemoved) return target.route
     try {
-      target.route = this.#find(target.env, target.function)
-      target.route.hold()
-      return target.route
+      return this.#hold(target)
     } catch (cause) {
       const record = encodeErrorRecord(asBunhouseError(cause, "finding a function"))
       this.#outbox.open(record.length).write(FrameType.error, 0, frame.id, 0, 0, 0, record)
       return undefined
     }
+  }
+
+  /** Throws NOT_FOUND, STATE_LOST. */
+  #hold(target: Target): FunctionRoute {
+    target.route = this.#find(target.env, target.function)
+    target.route.hold()
+    return target.route
   }
 
   #bind(frame: FrameReader): void {
@@ -170,11 +175,14 @@ export class SocketCaller implements Caller {
     const names = parseJson("the names of a target", frame.text)
     const fields = new Fields("the names of a target", names)
     this.#targets.get(frame.target)?.route?.letGo()
-    this.#targets.set(frame.target, {
-      env: fields.text("env"),
-      function: fields.text("function"),
-      route: undefined,
-    })
+    const target = { env: fields.text("env"), function: fields.text("function"), route: undefined }
+    this.#targets.set(frame.target, target)
+    try {
+      // Its calls need not come here, where they stay in an env process: the binding says that it is in use.
+      this.#hold(target)
+    } catch {
+      // A call is told.
+    }
   }
 
   #cancel(id: number): void {

@@ -6,12 +6,14 @@ import type { Dispatcher } from "../../server/calls/dispatcher.ts"
 import { Lane } from "../../server/calls/lane.ts"
 import type { Report } from "../../server/calls/report.ts"
 import { type EnvLink, type EnvRoute, FunctionRoute } from "../../server/calls/route.ts"
+import { FakeServed } from "./fake-life.ts"
 import { batchOf, framesIn, type SeenFrame, standingOn } from "./frames.ts"
 
 /** An env process that does what a test says: it replies, delays, drops, replies twice, lies. */
 export class FakeLink implements EnvLink {
   readonly incarnation = crypto.randomUUID()
   readonly outbox: Outbox
+  readonly served = new FakeServed()
   isReachable = true
   awaited = 0
   /** How often it was told that a call is not wanted any more. */
@@ -28,8 +30,6 @@ export class FakeLink implements EnvLink {
       flushAfter: "turn",
     })
   }
-
-  serves(): void {}
 
   abandoned(): void {
     this.abandonedCalls++

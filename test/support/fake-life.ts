@@ -1,5 +1,6 @@
 import type { LoadRequest } from "../../protocol/env-control.ts"
 import { Outbox } from "../../protocol/outbox.ts"
+import type { ServedFrom } from "../../server/calls/route.ts"
 import type { EnvExit, EnvLife } from "../../server/envs/life.ts"
 import { framesIn, type SeenFrame } from "./frames.ts"
 
@@ -20,7 +21,7 @@ export class FakeLife implements EnvLife {
   /** What it was asked to load, in order. */
   readonly loads: LoadRequest[] = []
   /** What it was told to serve, in order. */
-  readonly served: [name: string | undefined, index: number | undefined][] = []
+  readonly served = new FakeServed()
   /** What it was asked to forget, in order. */
   readonly unloaded: number[] = []
   isReachable = true
@@ -58,14 +59,6 @@ export class FakeLife implements EnvLife {
     return this.onLoad(request)
   }
 
-  serves(name?: string, index?: number): void {
-    this.served.push([name, index])
-  }
-
-  heard(): Promise<void> {
-    return Promise.resolve()
-  }
-
   unload(index: number): void {
     this.unloaded.push(index)
   }
@@ -97,6 +90,21 @@ export class FakeLife implements EnvLife {
   exit(how: string, isForced = false): void {
     this.#ready.reject(new Error(how))
     this.#exited.resolve({ how, isForced })
+  }
+}
+
+/** Keeps what it is told. */
+export class FakeServed implements ServedFrom {
+  readonly told: [name: string, index: number | undefined][] = []
+  hasEnded = false
+  ownCalls = 0
+
+  serves(name: string, index: number | undefined): void {
+    this.told.push([name, index])
+  }
+
+  end(): void {
+    this.hasEnded = true
   }
 }
 

@@ -12,6 +12,7 @@ const env: EnvStatus = {
   retiring: 0,
   crashes: 0,
   running: 0,
+  ownCalls: 0,
   queued: 0,
   instances: 0,
   functions: [],

@@ -25,6 +25,7 @@ const env: EnvStatus = {
   crashes: 0,
   running: 3,
   instances: 2,
+  ownCalls: 0,
   queued: 4,
   functions: [],
   loopBlocks: [],

@@ -62,14 +62,16 @@ function call(id: number, target = 1): Uint8Array {
 }
 
 describe("SocketCaller", () => {
-  test("holds the routes that it calls, until their numbers or the connection go", async () => {
+  test("holds the routes that it has bound, called or not, until their numbers or the connection go", async () => {
     const held: string[] = []
     for (const name of ["f", "g"]) {
       const route = name === "f" ? lab.route : lab.env.add("g", { index: 8 })
       route.hold = () => held.push(name)
       route.letGo = () => void held.splice(held.indexOf(name), 1)
     }
-    client.socket.receive(joined(bind(1), call(1), call(2)))
+    client.socket.receive(bind(1))
+    expect(held).toEqual(["f"])
+    client.socket.receive(joined(call(1), call(2)))
     expect(held).toEqual(["f"])
     const again = bind(1, { env: "lab", function: "g" })
     client.socket.receive(joined(again, call(3)))
