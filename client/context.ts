@@ -33,6 +33,8 @@ export interface CallContext {
 export interface SurroundingCall extends CallContext {
   /** Under which daemon and env process know it. */
   readonly id: number
+  /** Under which the daemon knows it, or the outermost call around it that stays in its env process. */
+  readonly daemonId: number
   /** Milliseconds until the deadline, at least 1; 0 for none. */
   readonly leftMs: number
   /** Its function has returned. What that has left running makes calls of its own. */

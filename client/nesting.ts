@@ -16,6 +16,8 @@ export interface Nested {
   readonly signal: AbortSignal | undefined
   /** The metadata block of the call frame. */
   readonly extra: Uint8Array
+  /** Of the call that it is made in, the daemon's id. */
+  readonly around?: number
 }
 
 /** At the moment of the call. */
@@ -26,12 +28,15 @@ export function nested(
 ): Nested {
   const around = surroundingCall()
   if (around === undefined) return { ...call, extra: encodeExtra(extra) }
-  const said = encodeExtra({ ...extra, ...placeIn(around, kind === "blocking") })
-  if (around.hasEnded || kind === "ending") return { ...call, extra: said }
+  const said = {
+    extra: encodeExtra({ ...extra, ...placeIn(around, kind === "blocking") }),
+    around: around.daemonId,
+  }
+  if (around.hasEnded || kind === "ending") return { ...call, ...said }
   return {
     timeoutMs: earlier(call.timeoutMs, around.leftMs),
     signal: call.signal === undefined ? around.signal : either(call.signal, around.signal),
-    extra: said,
+    ...said,
   }
 }
 

@@ -12,12 +12,16 @@ import type { CallStreams } from "./call-streams.ts"
 export class RunningCall implements SurroundingCall {
   readonly env: string
   readonly function: string
-  /** The daemon's id of the call. */
+  /** Under which whoever sent it knows the call: the daemon, or this process itself. */
   readonly id: number
   /** Whether the caller wants what the function prints. */
   wantsLogs = false
   /** Whether it was made by this process, so that the daemon does not know it. */
   isOwn = false
+  /** The daemon's id of the call, or of the outermost one around it that stays in this process. */
+  daemonId: number
+  /** By which the daemon knows its function, plus 1; 0 on a thread, which does not know. */
+  functionNumber = 0
   /** Of the code that runs. */
   version = ""
   hasEnded = false
@@ -53,6 +57,7 @@ export class RunningCall implements SurroundingCall {
     this.env = about.env
     this.function = functionName
     this.id = id
+    this.daemonId = id
     this.#bootId = about.bootId
     this.#serial = serial
     this.#report = report

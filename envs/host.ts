@@ -92,6 +92,7 @@ export class Host {
     this.#own = new OwnCalls({
       facts,
       storage,
+      watch,
       incarnation: bootstrap.incarnation,
       served: this.#served,
       functionAt: (index) => this.#onLoop(index),

@@ -159,6 +159,7 @@ class WaitingCall {
         flags,
         extra: encodeExtra({ ...(key !== undefined && { key }), depth: depth + 1, root, blocks }),
         timeoutMs: timeoutMs === 0 || left === 0 ? timeoutMs + left : Math.min(timeoutMs, left),
+        around: this.id,
         signal: this.#signal,
         logged: undefined,
         replied: (frame, callId) => {

@@ -49,7 +49,8 @@ export class Loop {
     return this.#storage.getStore()
   }
 
-  run(fn: LoadedFunction, frame: FrameReader): void {
+  /** `daemonId`: that of a call which the daemon does not know is of the one around it. */
+  run(fn: LoadedFunction, frame: FrameReader, daemonId = frame.id): void {
     const { id, flags, serial, timeoutMs } = frame
     const args = argumentsOf(frame, this.#sink)
     if (args === undefined) return
@@ -64,6 +65,8 @@ export class Loop {
     )
     call.version = fn.version
     call.isOwn = this.#isOwn
+    call.daemonId = daemonId
+    call.functionNumber = frame.target + 1
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call
     this.#watch?.begin(call, fn)

@@ -22,6 +22,7 @@ import { OwnCall } from "./own-call.ts"
 import type { LoadedFunction } from "./run-call.ts"
 import type { Served } from "./served.ts"
 import { UnreadyCalls } from "./unready-calls.ts"
+import type { LoopWatch } from "./watchdog/loop-watch.ts"
 
 /**
  * Calls that functions on the loop make to functions on the same loop: they are the same frames, but stay in the process.
@@ -59,7 +60,7 @@ export class OwnCalls {
   /** Of the arguments of all of them. */
   #bytes = 0
 
-  constructor({ facts, incarnation, storage, served, functionAt }: OwnCallsParts) {
+  constructor({ facts, incarnation, storage, watch, served, functionAt }: OwnCallsParts) {
     this.#env = facts.env
     this.#bootId = `${facts.bootId}.${incarnation}`
     this.#served = served
@@ -75,7 +76,7 @@ export class OwnCalls {
       bytesMax: facts.payloadBytesMax,
     })
     const ownFacts = { ...facts, bootId: this.#bootId }
-    this.#loop = new Loop(ownFacts, this.#large, { storage, isOwn: true })
+    this.#loop = new Loop(ownFacts, this.#large, { storage, watch, isOwn: true })
   }
 
   /** A connection begins, to which answers go. */
@@ -137,18 +138,19 @@ export class OwnCalls {
     const name = this.#names.get(target)
     const index = name === undefined ? undefined : this.#served.indexOf(name) // OC1
     const fn = index === undefined ? undefined : this.#functionAt(index)
-    if (fn === undefined || flags & ELSEWHERE || !this.#hasPlace) return false
+    if (index === undefined || fn === undefined || flags & ELSEWHERE || !this.#hasPlace)
+      return false
     const { key, depth = 0 } = frame.hasExtra ? readExtra(frame.extra) : {}
     // Who asks twice is told by the daemon, and so is a chain without an end.
     if (key !== undefined || depth > NESTING_MAX) return false
     const serial = (this.#serial = (this.#serial + 1) >>> 0)
-    const call = new OwnCall(frame.id, serial, fn, frame.end - frame.start)
+    const call = new OwnCall(frame, serial, fn)
     call.id = this.#calls.open(call)
     this.#awaited[slotOf(frame.id)] = call
     this.#bytes += call.bytes
     this.#served.count(this.#calls.size)
     this.#deadlines.add(call, timeoutMs)
-    frame.rename(call.id, 0, timeoutMs, serial)
+    frame.rename(call.id, index, timeoutMs, serial)
     return true
   }
 
@@ -170,7 +172,7 @@ export class OwnCalls {
     while (frame.next()) {
       const call = this.#calls.get(frame.id)
       if (call === undefined) continue
-      if (frame.type === FrameType.call) this.#loop.run(call.fn, frame)
+      if (frame.type === FrameType.call) this.#loop.run(call.fn, frame, call.around)
       else if (frame.type === FrameType.cancel) this.#cancel(frame.id)
       else if (frame.type === FrameType.credit && frame.serial === PARTS_STREAM) {
         this.#large.credit(frame.id, frame.timeoutMs)
@@ -242,6 +244,7 @@ export interface OwnCallsParts {
   readonly incarnation: string
   /** Of the loop: functions know by it which call they run for. */
   readonly storage: AsyncLocalStorage<RunningCall>
+  readonly watch?: LoopWatch | undefined
   readonly served: Served
   /** Undefined where there is none that runs on the loop. */
   readonly functionAt: (index: number) => LoadedFunction | undefined

@@ -61,8 +61,9 @@ export const WATCH_FD = 3
 
 /** A line of the watchdog: the loop has been blocked for so long, and still is. */
 export interface WatchLine {
-  /** The call that blocks it, where that is certain. */
+  /** The call that blocks it, where that is certain, and the number of its function, plus 1. */
   readonly id?: number
+  readonly functionNumber?: number
   readonly ms: number
 }
 
@@ -172,8 +173,10 @@ export function readEnvHello(input: unknown): EnvHello {
 export function readWatchLine(input: unknown): WatchLine {
   const fields = new Fields("a line of a watchdog", input)
   const id = fields.integer("id", 0, 0xffff_ffff, CONNECTION_ID)
+  const functionNumber = fields.integer("functionNumber", 0, 0xffff_ffff, 0)
   return {
     ...(id !== CONNECTION_ID && { id }),
+    ...(functionNumber !== 0 && { functionNumber }),
     ms: fields.integer("ms", 0, Number.MAX_SAFE_INTEGER),
   }
 }

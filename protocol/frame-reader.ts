@@ -24,8 +24,8 @@ interface FrameHeader {
   /** call: time left until the deadline, 0 for none. items: how many. credit: bytes granted. part: bytes of the whole. */
   readonly timeoutMs: number
   /**
-   * Number that the daemon gave the call; with the daemon's boot id it is the public call id. credit: the stream. call
-   * whose payload comes in parts, before the daemon: bytes of the payload.
+   * Number that the daemon gave the call; with the daemon's boot id it is the public call id. credit: the stream. call,
+   * before the daemon: bytes of a payload that comes in parts; else the daemon's id of the call that it is made in.
    */
   readonly serial: number
 }

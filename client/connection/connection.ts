@@ -129,13 +129,13 @@ export class Connection {
       pending.dueAt === Number.POSITIVE_INFINITY
         ? 0
         : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
-    const { payload, extra, flow } = call
+    const { payload, extra, flow, around = CONNECTION_ID } = call
     const logs = call.logged === undefined ? 0 : FrameFlag.logs
     const flags = (call.flags ?? 0) | (flow?.flags ?? 0) | logs
     if (payload.length <= PAYLOAD_BYTES_MAX) {
       this.#outbox
         .open(payload.length + extra.length)
-        .write(FrameType.call, flags, pending.id, target, left, 0, payload, extra)
+        .write(FrameType.call, flags, pending.id, target, left, around, payload, extra)
     } else {
       this.#large.begin(pending)
       const { length } = payload

@@ -14,6 +14,8 @@ export interface OutgoingCall {
   readonly extra: Uint8Array
   /** Of the call frame. */
   readonly flags?: number
+  /** Of the call that it is made in, the daemon's id: for an env process that makes calls to itself. */
+  readonly around?: number
   /** 0: none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined

@@ -10,7 +10,10 @@
 export const Word = {
   /** When the loop was last seen to turn, as `ticks` tells. */
   beat: 0,
-  /** Id of the call whose function runs without having given way yet; NO_CALL for none. */
+  /**
+   * Id of the call whose function runs without having given way yet; NO_CALL for none. A call that stays in the process
+   * has that of the daemon's call that it is of.
+   */
   running: 1,
   /** Calls on the loop, and their ids by exclusive or: the id of the one, where there is one. */
   calls: 2,
@@ -21,10 +24,13 @@ export const Word = {
   steps: 5,
   /** 1 once the watchdog is there. */
   watched: 6,
+  /** Number of the function that `running` runs, plus 1; and those of all calls on the loop by exclusive or. */
+  function: 7,
+  functions: 8,
 } as const
 
 export const NO_CALL = -1
-const WORDS = 7
+const WORDS = 9
 
 export function heartMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT)
@@ -40,6 +46,12 @@ export function blockingCall(words: Int32Array): number {
   const running = Atomics.load(words, Word.running)
   if (running !== NO_CALL) return running
   return Atomics.load(words, Word.calls) === 1 ? Atomics.load(words, Word.ids) : NO_CALL
+}
+
+/** Number of the function that this call runs, plus 1; 0 where that is not certain. */
+export function blockingFunction(words: Int32Array): number {
+  if (Atomics.load(words, Word.running) !== NO_CALL) return Atomics.load(words, Word.function)
+  return Atomics.load(words, Word.calls) === 1 ? Atomics.load(words, Word.functions) : 0
 }
 
 /** First message to the watchdog. */

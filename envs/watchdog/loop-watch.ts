@@ -8,7 +8,15 @@ import { encodeLoopStack } from "../../protocol/loop-stack.ts"
 import { programPath } from "../../protocol/root.ts"
 import type { RunningCall } from "../call-context.ts"
 import type { LoadedFunction, ReplySink } from "../run-call.ts"
-import { blockingCall, heartMemory, NO_CALL, ticks, type WatchdogStart, Word } from "./heart.ts"
+import {
+  blockingCall,
+  blockingFunction,
+  heartMemory,
+  NO_CALL,
+  ticks,
+  type WatchdogStart,
+  Word,
+} from "./heart.ts"
 import { StackSampler } from "./stack-sampler.ts"
 
 /**
@@ -35,6 +43,7 @@ export class LoopWatch {
   #idleBeats = 0
   #calls = 0
   #ids = 0
+  #functions = 0
   #steps = 0
   readonly #sampler: StackSampler
   /** Calls on the loop that are sampled. */
@@ -54,11 +63,13 @@ export class LoopWatch {
   /** A call begins: its function `fn` is about to run. */
   begin(call: RunningCall, fn: LoadedFunction): void {
     const words = this.#words
-    const { id } = call
+    const { daemonId, functionNumber } = call
     if (words[Word.late] !== 0) this.#lookBack(undefined)
     words[Word.calls] = ++this.#calls
-    words[Word.ids] = this.#ids ^= id
-    words[Word.running] = id
+    words[Word.ids] = this.#ids ^= daemonId
+    words[Word.functions] = this.#functions ^= functionNumber
+    words[Word.function] = functionNumber
+    words[Word.running] = daemonId
     words[Word.steps] = ++this.#steps
     if (this.#hasBlocked || isEarly(fn)) this.#sample(call)
     if (this.#timer === undefined) this.#start()
@@ -76,7 +87,8 @@ export class LoopWatch {
     const words = this.#words
     if (words[Word.late] !== 0) this.#lookBack(call)
     words[Word.calls] = --this.#calls
-    words[Word.ids] = this.#ids ^= call.id
+    words[Word.ids] = this.#ids ^= call.daemonId
+    words[Word.functions] = this.#functions ^= call.functionNumber
     words[Word.steps] = ++this.#steps
     if (call.isSampled) this.#sampled--
   }
@@ -129,14 +141,15 @@ export class LoopWatch {
     const time = ticks()
     const ms = (time - beat) | 0
     const certain = blockingCall(words)
+    const number = certain === NO_CALL ? (next?.functionNumber ?? 0) : blockingFunction(words)
     Atomics.store(words, Word.beat, time)
     // The watchdog may have seen it just before the loop said that it turns.
     if (ms < this.#loopBlockMs) return
-    const id = certain === NO_CALL ? (next?.id ?? CONNECTION_ID) : certain >>> 0
+    const id = certain === NO_CALL ? (next?.daemonId ?? CONNECTION_ID) : certain >>> 0
     const kind = certain === NO_CALL ? ReportKind.loopProbablyBlocked : ReportKind.loopBlocked
     const stack = encodeLoopStack(this.#sampler.take())
     this.#hasBlocked = true
-    this.#sink.open(stack.length).write(FrameType.report, 0, id, kind, ms, 0, stack)
+    this.#sink.open(stack.length).write(FrameType.report, 0, id, kind, ms, number, stack)
   }
 }
 

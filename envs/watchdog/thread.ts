@@ -1,7 +1,14 @@
 import { writeSync } from "node:fs"
-import { WATCH_FD } from "../../protocol/env-control.ts"
+import { WATCH_FD, type WatchLine } from "../../protocol/env-control.ts"
 import { LOOP_BLOCKED_TELL_MS } from "../../protocol/limits.ts"
-import { blockingCall, NO_CALL, ticks, type WatchdogStart, Word } from "./heart.ts"
+import {
+  blockingCall,
+  blockingFunction,
+  NO_CALL,
+  ticks,
+  type WatchdogStart,
+  Word,
+} from "./heart.ts"
 
 /**
  * The watchdog of an event loop: sleeps while the loop has no calls, and looks at it every now and then while it has some.
@@ -36,13 +43,18 @@ function watch({ memory, loopBlockMs }: WatchdogStart): never {
     const isDue = told === 0 || (told === 1 && silentMs >= LOOP_BLOCKED_TELL_MS)
     if (!isDue) continue
     told = silentMs >= LOOP_BLOCKED_TELL_MS ? 2 : 1
-    tell(blockingCall(words), silentMs)
+    tell(blockingCall(words), blockingFunction(words), silentMs)
   }
 }
 
-function tell(id: number, ms: number): void {
+function tell(call: number, fn: number, ms: number): void {
+  const line: WatchLine = {
+    ...(call !== NO_CALL && { id: call >>> 0 }),
+    ...(fn !== 0 && { functionNumber: fn }),
+    ms,
+  }
   try {
-    writeSync(WATCH_FD, `${JSON.stringify({ ...(id !== NO_CALL && { id: id >>> 0 }), ms })}\n`)
+    writeSync(WATCH_FD, `${JSON.stringify(line)}\n`)
   } catch {
     // A pipe that is full or gone: the daemon finds out by asking.
   }

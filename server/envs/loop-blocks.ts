@@ -22,12 +22,12 @@ export class LoopBlocks {
 
   /** `isOver` unless the loop is blocked still; `waiting` calls wait for a place there. */
   add(env: string, report: Report, waiting: number, isOver: boolean): void {
-    const { kind, amount: ms, call, others, stack } = report
+    const { kind, amount: ms, call, function: fn, others, stack } = report
     const isCertain = kind === ReportKind.loopBlocked && call !== undefined
     // What waits in the process for results of others is not on its loop.
     const onLoop = others.filter(({ lane, route }) => lane === route.env.lanes.loop)
-    const candidates = call === undefined ? onLoop : [call]
-    const functions = [...new Set(candidates.map(({ route }) => route.info.name))].toSorted()
+    const candidates = fn === undefined ? onLoop.map(({ route }) => route.info.name) : [fn]
+    const functions = [...new Set(candidates)].toSorted()
     // One of them did it.
     const beside = call === undefined ? Math.max(0, others.length - 1) : others.length
     const block: LoopBlock = {

@@ -221,8 +221,9 @@ export class EnvProcess implements EnvLife {
   #readWatchdog(): void {
     const fd = this.#child.stdio[WATCH_FD]
     if (typeof fd !== "number") return
-    void readWatchLines(fd, ({ id = CONNECTION_ID, ms: amount }) => {
-      const report = this.#options.reportOf(this, { kind: ReportKind.loopBlocked, id, amount })
+    void readWatchLines(fd, ({ id = CONNECTION_ID, functionNumber = 0, ms: amount }) => {
+      const about = { kind: ReportKind.loopBlocked, id, amount, functionNumber }
+      const report = this.#options.reportOf(this, about)
       this.#stuck.blocked(report)
       if (amount >= LOOP_BLOCKED_TELL_MS) this.#options.onReport(this, report, false)
     })

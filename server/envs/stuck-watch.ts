@@ -1,6 +1,6 @@
 import { now } from "../../protocol/deadlines.ts"
 import { CANCEL_GRACE_MS, LOOP_STUCK_MS_MAX } from "../../protocol/limits.ts"
-import type { Report } from "../calls/report.ts"
+import { addressIn, type Report } from "../calls/report.ts"
 
 /**
  * Finds out whether the event loop of an env process is stuck in a call that nobody waits for any more: then nothing but
@@ -62,8 +62,7 @@ export class StuckWatch {
   }
 
   #reason(): string {
-    const { call } = this.#blocked ?? {}
-    const who = call === undefined ? "a call" : call.route.address
+    const who = (this.#blocked && addressIn(this.#blocked)) ?? "a call"
     return `${who} blocked its event loop and could not be stopped, so the process was ended`
   }
 }

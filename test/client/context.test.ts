@@ -15,6 +15,7 @@ describe("context()", () => {
     using here = new Daemon({}, {})
     const current: SurroundingCall = {
       id: 1,
+      daemonId: 1,
       leftMs: 0,
       hasEnded: false,
       here,

@@ -90,6 +90,54 @@ describe("calls after calls", () => {
   })
 })
 
+describe("a call that blocks the loop and stays in the process", () => {
+  test("is named, not the one that has made it", async () => {
+    const env = stack.here.env("blocked")
+    await fn(async (ms: number) => Bun.sleepSync(ms), { name: "blocks" }).to(env)
+    const asks = await fn(
+      async () => {
+        const { context } = await import("bunhouse")
+        const blocks = await context().here.get<(ms: number) => Promise<void>>("blocked/blocks")
+        await blocks(0)
+        await blocks(250)
+      },
+      { name: "asks" },
+    ).to(env)
+    await asks()
+    await asks()
+    const [block] = (await env.status())?.loopBlocks ?? []
+    expect(block).toMatchObject({ functions: ["blocks"], isCertain: true, isOver: true })
+  })
+
+  test("is ended with its process when nobody waits for the one that has made it, and is named", async () => {
+    const path = marks.next()
+    const env = stack.here.env("stuck")
+    await fn(
+      async (at: string) => {
+        require("node:fs").writeFileSync(at, "")
+        for (;;);
+      },
+      { name: "spins" },
+    ).to(env)
+    const asks = await fn(
+      async (at: string) => {
+        const { context } = await import("bunhouse")
+        await (await context().here.get("stuck/spins")).async(at)
+      },
+      { name: "asks" },
+    ).to(env)
+    const stop = new AbortController()
+    const call = caught(asks.with({ signal: stop.signal })(path))
+    await until(() => isMarked(path), "it to spin")
+    stop.abort()
+    expect((await call).code).toBe("CANCELLED")
+    await until(
+      async () => (await stack.log()).includes("stuck/spins blocked its event loop"),
+      "the process to be ended, and why",
+    )
+  })
+})
+
 describe("versions", () => {
   test("a new one runs from the moment that its deploy is done, in a storm of calls", async () => {
     const env = stack.here.env("storm")

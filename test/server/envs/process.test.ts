@@ -56,6 +56,7 @@ function start(cwd = folder.path): EnvProcess {
       kind,
       amount,
       call: undefined,
+      function: undefined,
       others: [],
       stack: [],
     }),
