@@ -70,8 +70,10 @@ describe("places", () => {
     expect(await results.toArray()).toEqual(numbers.map((i) => i * 2 + 1))
   })
 
-  test("nor on the loop: one does for a chain in the same env, and only one call runs at a time", async () => {
+  test("nor on the loop, and are taken one after another once the results are there", async () => {
     const env = stack.here.env("loop", { concurrency: 1 })
+    const plus = await fn(async (x: number) => x + 1, { name: "plus" }).to(env)
+    const far = await fn(async (x: number) => x + 1, { name: "plus" }).to(stack.here.env("far"))
     const one = await fn(
       async (x: number) => {
         const running = Number(process.env["RUNNING"] ?? 0) + 1
@@ -83,7 +85,7 @@ describe("places", () => {
       },
       { name: "one" },
     ).to(env)
-    const calls = numbers.slice(0, 20).map((i) => one(one.later(one.later(i))))
+    const calls = numbers.slice(0, 20).map((i) => one(plus.later(far.later(i))))
     expect(await Promise.all(calls)).toEqual(numbers.slice(3, 23))
   })
 })

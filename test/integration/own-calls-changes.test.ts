@@ -61,8 +61,8 @@ describe("calls after calls", () => {
     for (let i = 0; i < 20; i++) expect(await same(i)).toBe(i)
     stop.abort()
     expect((await call).code).toBe("CANCELLED")
-    await until(() => isMarked(`${path}.ended`), "it to hear of that")
-    expect(await Bun.file(`${path}.ended`).text()).toBe("true")
+    const ended = async () => isMarked(`${path}.ended`) && (await Bun.file(`${path}.ended`).text())
+    expect(await until(ended, "it to hear of that")).toBe("true")
   })
 
   test("of many at once are none lost, though each makes large ones before it gives way", async () => {
