@@ -27,7 +27,12 @@ async function sendWork(stack: Stack, env = "default") {
 
 async function pidsIn(mark: string): Promise<number[]> {
   if (!isMarked(mark)) return []
-  return (await Bun.file(mark).text()).trim().split("\n").map(Number)
+  // It is there before it is written.
+  const text = await Bun.file(mark).text()
+  return text
+    .split("\n")
+    .map(Number)
+    .filter((pid) => pid > 0)
 }
 
 /** Waits until the function of `mark` has begun so many times; gives the pid of the last one. */
