@@ -12,7 +12,7 @@ async function killBroker(stack: Stack): Promise<void> {
   sendSignal(broker.pid, "SIGKILL")
   await until(async () => {
     const now = (await stack.here.status()).broker
-    return now.connected && now.pid !== broker.pid
+    return now.connected && now.pid !== undefined && now.pid !== broker.pid
   }, "the broker to be back")
 }
 
