@@ -84,9 +84,9 @@ function encodedOrRefused(
 
 /** Hands on what a thread has answered, under the id that the daemon knows the call by. */
 export function forwardReply(sink: ResultSink, id: number, reply: FrameReader): void {
-  const { type, flags, start, end, payload } = reply
-  const isLarge = payload.length > PAYLOAD_BYTES_MAX
-  if (isLarge && type === FrameType.reply) sink.result(id, flags, payload)
+  const { type, flags, start, end, payloadStart } = reply
+  const isLarge = end - payloadStart > PAYLOAD_BYTES_MAX
+  if (isLarge && type === FrameType.reply) sink.result(id, flags, reply.payload)
   else sink.open(end - start).copyFrom(reply, id, 0, 0, 0)
 }
 

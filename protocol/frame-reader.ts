@@ -44,6 +44,7 @@ export class FrameReader implements FrameHeader {
   /** Where the payload begins; it ends at `end`. */
   payloadStart = 0
   #extraStart = 0
+  #limit = 0
   #view = viewOf(NO_BYTES)
   #buffer: Buffer | undefined
 
@@ -55,17 +56,33 @@ export class FrameReader implements FrameHeader {
     const view = viewOf(bytes)
     // A batch that is refused leaves a reader without frames, not with those of the batch before it.
     this.bytes = NO_BYTES
+    this.#limit = 0
     this.#buffer = undefined
     this.end = BATCH_PREFIX_BYTES
     const count = checkBatch(bytes, view, bytesMax)
     this.bytes = bytes
+    this.#limit = bytes.length
     this.#view = view
     return count
   }
 
+  /**
+   * Stands before the frames of a batch that this program has written itself: they are not checked. Costs little where
+   * `buffer` is the one of the last time, filled anew; the batch ends at `length`.
+   */
+  reopen(buffer: Buffer, length: number): void {
+    if (this.bytes !== buffer) {
+      this.bytes = buffer
+      this.#buffer = buffer
+      this.#view = viewOf(buffer)
+    }
+    this.#limit = length
+    this.end = BATCH_PREFIX_BYTES
+  }
+
   next(): boolean {
     const start = this.end
-    if (start >= this.bytes.length) return false
+    if (start >= this.#limit) return false
     const view = this.#view
     this.start = start
     this.end = start + view.getUint32(start, true)
@@ -106,7 +123,7 @@ export class FrameReader implements FrameHeader {
 
   /** Whether the batch holds this frame and no other. */
   get isAlone(): boolean {
-    return this.start === BATCH_PREFIX_BYTES && this.end === this.bytes.length
+    return this.start === BATCH_PREFIX_BYTES && this.end === this.#limit
   }
 
   /** Changes the batch itself: the frame gets another id, target and time left, and can be used as it stands (F1). */

@@ -23,6 +23,11 @@ export class FrameWriter {
     return this.#length === BATCH_PREFIX_BYTES
   }
 
+  /** What is collected, in its first `byteLength` bytes but for the prefix; valid until it changes. */
+  get buffer(): Buffer {
+    return this.#buffer
+  }
+
   /** Bytes collected so far, prefix included. */
   get byteLength(): number {
     return this.#length
@@ -113,6 +118,12 @@ export class FrameWriter {
     this.#replace(Math.max(FIRST_BUFFER_BYTES, next))
     this.#length = BATCH_PREFIX_BYTES
     return batch
+  }
+
+  /** Forgets what was collected, and keeps the memory. */
+  clear(): void {
+    this.#length = BATCH_PREFIX_BYTES
+    if (this.#buffer.length > BATCH_BYTES_TARGET) this.#replace(FIRST_BUFFER_BYTES)
   }
 
   #begin(bytes: number): number {

@@ -5,12 +5,12 @@ import { LogWriter } from "./log-writer.ts"
 import { OutputLog } from "./output-log.ts"
 
 /**
- * What the functions of a thread print. `post` hands a batch of one log frame to the pool at once, ahead of the reply, and
- * the pool passes it on as it is. It says false where there is no room.
+ * What the functions of a thread print. `post` hands the log frame that the writer holds to the pool at once, ahead of the
+ * reply, and the pool passes it on as it is. It empties the writer, and says false where there is no room.
  */
 export function threadOutput(
   current: () => RunningCall | undefined,
-  post: (batch: Uint8Array) => boolean,
+  post: (writer: FrameWriter) => boolean,
 ): OutputLog {
   const writer = new FrameWriter()
   const log = new LogWriter(undefined)
@@ -19,7 +19,7 @@ export function threadOutput(
     write: (call, stream, timeMs, json) => log.write(logLine(call, stream, timeMs, json), timeMs),
     send: ({ id }, lines, dropped, payload) => {
       writer.writeText(FrameType.log, id, lines, dropped, 0, payload)
-      return post(writer.take())
+      return post(writer)
     },
   })
 }

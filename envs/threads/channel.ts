@@ -1,4 +1,4 @@
-import { FrameReader, FrameWriter } from "../../protocol/frame.ts"
+import { BATCH_PREFIX_BYTES, FrameReader, FrameWriter } from "../../protocol/frame.ts"
 import { type Position, ringMemory, RingReader, RingWriter } from "./ring.ts"
 
 /**
@@ -8,7 +8,8 @@ import { type Position, ringMemory, RingReader, RingWriter } from "./ring.ts"
  * Invariants (with those of ring.ts):
  * N1. Frames arrive in the order in which they were sent, large ones too: each has its entry in the ring, where a large
  *     one is waited for until its message is here.
- * N2. An end that sleeps is woken by the next frame; one that is awake costs its peer no message.
+ * N2. An end that sleeps is woken by the next frame that is sent, or once for all that were put before; one that is awake
+ *     costs its peer no message.
  */
 export class Channel {
   /** Stands on the frame that `next` has found; valid until `pass`. */
@@ -19,7 +20,8 @@ export class Channel {
   /** Large frames that have arrived, each a batch of one. */
   readonly #large: Uint8Array[] = []
   #awaitsLarge = false
-  readonly #scratch = new Uint8Array(PREFIX.length + BODY_BYTES_MAX)
+  /** Where a frame is read out of the shared memory: not every reader of bytes takes that kind. */
+  readonly #scratch = Buffer.alloc(BATCH_PREFIX_BYTES + BODY_BYTES_MAX)
 
   /** `onWake` is called when there may be something to read; the end begins awake. */
   constructor({ port, out, in: inward }: ChannelEnd, onWake: () => void) {
@@ -34,28 +36,36 @@ export class Channel {
     port.start()
   }
 
-  /**
-   * Sends the one frame of `batch`; there is room for it. The bytes stay the caller's, unless they are given away: then
-   * they are moved rather than copied, where that pays.
-   */
-  send(batch: Uint8Array, isGiven = false): Position {
-    const body = batch.subarray(PREFIX.length)
-    let position = body.length > BODY_BYTES_MAX ? undefined : this.#out.write(body)
-    if (position === undefined) {
-      const { buffer } = batch
-      const isMoved = isGiven && buffer instanceof ArrayBuffer
-      this.#port.postMessage(batch, isMoved ? [buffer] : []) // N1: ahead of its entry
-      position = this.#out.writeElsewhere()
-    }
-    if (this.#out.takeSleeper()) this.#port.postMessage(null) // N2
+  /** Sends the one frame of `batch`, which stays the caller's; there is room for it. */
+  send(batch: Buffer): Position {
+    const position = this.#write(batch, batch.length) ?? this.#sendElsewhere(ownBuffer(batch), [])
+    this.wake()
     return position
   }
 
-  /** The same for a frame that may be lost: false, and nothing sent, where there is no room for it and `others`. */
-  sendIfRoom(batch: Uint8Array, others: number): boolean {
-    if (!this.hasRoomFor(others + 1)) return false
-    this.send(batch)
-    return true
+  /**
+   * Puts the one frame that `writer` holds where an end that is awake finds it; there is room for it. Whoever puts frames
+   * wakes the other end in time.
+   */
+  put(writer: FrameWriter): void {
+    if (this.#write(writer.buffer, writer.byteLength) === undefined) {
+      const batch = writer.take()
+      this.#sendElsewhere(batch, [batch.buffer])
+    } else writer.clear()
+  }
+
+  /** N2. */
+  wake(): void {
+    if (this.#out.takeSleeper()) this.#port.postMessage(null)
+  }
+
+  /** Sends a frame that may be lost: false, and nothing sent, where there is no room for it and `others`. */
+  sendIfRoom(writer: FrameWriter, others: number): boolean {
+    const hasRoom = this.hasRoomFor(others + 1)
+    if (hasRoom) this.put(writer)
+    else writer.clear()
+    this.wake()
+    return hasRoom
   }
 
   /** Takes a frame back that the other end has not begun with. */
@@ -84,7 +94,7 @@ export class Channel {
       const isOurs = this.#in.claim()
       const large = isLarge ? this.#large.shift() : undefined
       if (isOurs) {
-        if (large === undefined) this.frame.open(this.#copy())
+        if (large === undefined) this.#copy()
         else this.frame.open(ownBytes(large), large.length)
         this.frame.next()
         return true
@@ -107,11 +117,20 @@ export class Channel {
     this.#port.close()
   }
 
-  /** Out of the shared memory: not every reader of bytes takes that kind. */
-  #copy(): Uint8Array {
+  #copy(): void {
     const { bytes, start, end } = this.#in
-    this.#scratch.set(bytes.subarray(start, end), PREFIX.length)
-    return this.#scratch.subarray(0, PREFIX.length + end - start)
+    bytes.copy(this.#scratch, BATCH_PREFIX_BYTES, start, end)
+    this.frame.reopen(this.#scratch, BATCH_PREFIX_BYTES + end - start)
+  }
+
+  #write(batch: Buffer, end: number): Position | undefined {
+    if (end - BATCH_PREFIX_BYTES > BODY_BYTES_MAX) return undefined
+    return this.#out.write(batch, BATCH_PREFIX_BYTES, end)
+  }
+
+  #sendElsewhere(batch: Uint8Array, moved: ArrayBuffer[]): Position {
+    this.#port.postMessage(batch, moved) // N1: ahead of its entry
+    return this.#out.writeElsewhere()
   }
 }
 
@@ -135,17 +154,21 @@ export function channelEnds(): [ChannelEnd, ChannelEnd] {
  * A frame as a batch of its own. A very large one lies in shared memory: it is not copied again for each thread that it is
  * sent to until one takes it.
  */
-export function alone(frame: FrameReader): Uint8Array {
-  const { bytes, start, end } = frame
-  const length = PREFIX.length + end - start
-  const batch = new Uint8Array(memoryOf(length))
-  batch.set(PREFIX)
-  batch.set(bytes.subarray(start, end), PREFIX.length)
+export function alone(frame: FrameReader): Buffer {
+  const { buffer, start, end } = frame
+  const length = BATCH_PREFIX_BYTES + end - start
+  const batch =
+    length > SHARED_BYTES_MIN
+      ? Buffer.from(new SharedArrayBuffer(length))
+      : Buffer.allocUnsafe(length)
+  PREFIX.copy(batch)
+  buffer.copy(batch, BATCH_PREFIX_BYTES, start, end)
   return batch
 }
 
-function memoryOf(length: number): ArrayBuffer | SharedArrayBuffer {
-  return length > SHARED_BYTES_MIN ? new SharedArrayBuffer(length) : new ArrayBuffer(length)
+/** A message takes the whole memory of a view along: small buffers share theirs. */
+function ownBuffer(batch: Buffer): Uint8Array {
+  return batch.length < batch.buffer.byteLength ? new Uint8Array(batch) : batch
 }
 
 /** Not every reader of bytes takes shared memory. */

@@ -1,19 +1,19 @@
 import { now } from "../../protocol/deadlines.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { PoolThread, type PoolThreadParts, type ThreadTask } from "./pool-thread.ts"
-import { isStalled, type Mark, markOf, quietMark } from "./stall.ts"
+import { behindMark, isHeldUp, isStalled, type Mark, markOf, quietMark } from "./stall.ts"
+import { Width } from "./width.ts"
 
 /**
  * Which task goes to which thread, and how many threads there are.
  *
  * Tasks go to a few _active_ threads, several to each: while calls are short, one thread is the cheapest way. How many
- * are active at most is the _width_. Every tick looks at what they have done since the last one:
+ * are active at most is the _width_ (width.ts). Every tick looks at what they have done since the last one:
  *
  * - A thread that has ended no call for some ticks, and does not just wait for a processor, is _stalled_. It is active no
  *   more, and what is queued behind its call is taken back for the others.
- * - Where calls are ended, the width is at most one thread per core, and reaches that when threads do not end all that
- *   they had at the last tick (they are _behind_).
- * - Where none are ended, calls are long: with each stall the width quadruples, up to a thread for each call.
+ * - One that has ended some, but not all that it had at the last tick, is _behind_; what is queued is shared anew where
+ *   more may be active.
  *
  * Threads are started when tasks wait at a tick, or are queued behind others, and fewer are active than may be.
  *
@@ -35,7 +35,7 @@ export class Crew {
   readonly #absent = new Set<PoolThread>()
   /** Tasks for an active thread, in order; only while none has room. */
   #waiting: ThreadTask[] = []
-  #width = 1
+  readonly #width: Width
   #starting = 0
   #failedStarts = 0
   #tickTimer: Timer | undefined
@@ -43,6 +43,7 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options
+    this.#width = new Width(options.threadsMax)
   }
 
   get size(): number {
@@ -87,12 +88,12 @@ export class Crew {
 
   /** An active thread with room. */
   #leastBusy(): PoolThread | undefined {
-    if (this.#active.size < this.#width) {
+    if (this.#active.size < this.#width.value) {
       const recruit = this.#idle.pop()?.thread
       if (recruit !== undefined) this.#mark(recruit)
     }
     let best: PoolThread | undefined
-    let left = this.#width
+    let left = this.#width.value
     for (const thread of this.#active.keys()) {
       if (left-- === 0) break // Those beyond the width end what they have.
       if (thread.hasRoom && (best === undefined || thread.tasks < best.tasks)) best = thread
@@ -109,6 +110,7 @@ export class Crew {
     }
     let stalled = 0
     let behind = 0
+    let heldUp = 0
     let ended = 0
     for (const thread of this.#active.keys()) {
       // This loop may have been blocked itself: what has happened meanwhile comes first.
@@ -120,7 +122,9 @@ export class Crew {
       if (steps >= mark.tasks) this.#mark(thread)
       else if (steps > 0) {
         behind++
-        this.#mark(thread)
+        const next = behindMark(thread)
+        if (isHeldUp(mark, next)) heldUp++
+        this.#active.set(thread, next)
       } else if (this.#isStalled(thread, mark)) {
         stalled++
         this.#active.delete(thread)
@@ -129,8 +133,9 @@ export class Crew {
       }
       this.#rest(thread)
     }
-    this.#adapt(stalled, behind, ended)
-    if (behind > 0 && this.#active.size < this.#width) this.#share()
+    this.#width.adapt({ stalled, heldUp, ended })
+    if (ended > 0) this.#width.spare(() => this.#threadNumbers())
+    if (behind > 0 && this.#active.size < this.#width.value) this.#share()
     this.#place()
     this.#grow()
   }
@@ -146,23 +151,15 @@ export class Crew {
     return isStalled(thread, mark, next)
   }
 
-  #adapt(stalled: number, behind: number, ended: number): void {
-    if (ended >= FLOWING_CALLS) {
-      // Calls are short, whatever stalled: more threads than cores would only be in each other's way.
-      const most = behind > 0 ? Math.max(this.#width * 2, 2) : this.#width
-      this.#width = Math.min(most, CORES)
-    } else if (ended > 0) {
-      if (behind > 0) this.#width = Math.max(this.#width, Math.min(CORES, this.#width * 2))
-    } else if (stalled > 0) {
-      this.#width = Math.min(this.#options.threadsMax, this.#width * STALL_GROWTH)
-    }
+  *#threadNumbers(): Iterable<number> {
+    for (const { threadNumber } of this.#threads) yield threadNumber
   }
 
   #grow(): void {
     let queued = this.#waiting.length
     for (const thread of this.#active.keys()) queued += thread.tasks - 1
     const wanted = Math.min(
-      this.#width - this.#active.size - this.#idle.length,
+      this.#width.value - this.#active.size - this.#idle.length,
       queued,
       STARTING_MAX,
     )
@@ -268,12 +265,8 @@ interface Idle {
   readonly since: number
 }
 
-const CORES = navigator.hardwareConcurrency
 const STARTING_MAX = 4
 const TICK_MS = 2
-/** As many calls ended within a tick, by all threads together, are short ones. */
-const FLOWING_CALLS = 8
-const STALL_GROWTH = 4
 const FAILED_STARTS_MAX = 3
 
 function notBegun({ code, message }: BunhouseError): BunhouseError {

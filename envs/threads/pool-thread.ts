@@ -14,7 +14,7 @@ export interface ThreadTask {
   readonly id: number
   readonly target: number
   /** One call frame. */
-  readonly batch: Uint8Array | undefined
+  readonly batch: Buffer | undefined
   /** The thread's answer; `frame` is valid during the call only. */
   readonly answered: (frame: FrameReader) => void
   /** The call goes on, and `frame` is a report of its progress. */
@@ -38,6 +38,8 @@ export interface ThreadTask {
 export class PoolThread {
   /** Tasks that the thread has answered so far: it gets on while this grows. */
   steps = 0
+  /** The system's number of it, 0 as long as that is not known. */
+  threadNumber = 0
   readonly #worker: Worker
   readonly #channel: Channel
   /** To the thread's side of streams (thread-streams.ts). */
@@ -48,7 +50,6 @@ export class PoolThread {
   readonly #streamFrame = new FrameReader()
   #posted: Posted[] = []
   #state: "starting" | "ready" | "ending" | "ended" = "starting"
-  #threadNumber = 0
   #endReason: BunhouseError | undefined
   /** After it was ended by force. */
   #hasEnded: (() => void) | undefined
@@ -96,7 +97,7 @@ export class PoolThread {
   }
 
   get processorTime(): ProcessorTime | undefined {
-    return processorTime(this.#threadNumber)
+    return processorTime(this.threadNumber)
   }
 
   /** The thread is ready and has room. */
@@ -115,10 +116,11 @@ export class PoolThread {
   }
 
   readonly #read = (): void => {
-    if (this.collect()) {
-      // More may come soon: looking again costs less than being woken again.
-      setImmediate(this.#read)
-    } else if (!this.#channel.sleep()) this.#read()
+    for (let looks = 0; looks < LOOKS_MAX; looks++) {
+      this.collect()
+      if (this.#channel.sleep()) return
+    }
+    setImmediate(this.#read)
   }
 
   /** Whether the thread has such a task, begun with or not. The answers that are there are taken first. */
@@ -186,7 +188,7 @@ export class PoolThread {
       const { frame } = channel
       if (frame.type === FrameType.hello) {
         if (this.#state === "starting") this.#state = "ready"
-        this.#threadNumber = frame.id
+        this.threadNumber = frame.id
       } else if (frame.type === FrameType.log) this.#parts.onLog(frame)
       else if (frame.type === FrameType.progress) this.#posted[0]?.task.progressed?.(frame)
       else this.#answered(frame)
@@ -266,6 +268,8 @@ const ENTRY = programPath("envs/threads/thread.ts")
 
 /** Tasks that a thread has at a time. */
 const TASKS_MAX = 128
+/** Times that answers are looked for before others get their turn. */
+const LOOKS_MAX = 4
 /** A bind and a call. */
 const FRAMES_PER_TASK = 2
 

@@ -27,7 +27,7 @@ export type Position = number
 
 export class RingWriter {
   readonly #words: Int32Array
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #capacity: number
   /** Where the last ENTRIES_MAX entries stand, by their number. */
   readonly #positions = new Int32Array(ENTRIES_MAX)
@@ -36,14 +36,14 @@ export class RingWriter {
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory)
-    this.#bytes = new Uint8Array(memory)
+    this.#bytes = Buffer.from(memory)
     this.#capacity = capacityOf(memory)
     this.#head = Atomics.load(this.#words, HEAD)
   }
 
-  /** Adds an entry; undefined when there is no room for its body. */
-  write(body: Uint8Array): Position | undefined {
-    const { length } = body
+  /** Adds an entry whose body are these bytes of `source`; undefined when there is no room for it. */
+  write(source: Buffer, start = 0, end = source.length): Position | undefined {
+    const length = end - start
     const size = sizeOf(length)
     const offset = this.#head & (this.#capacity - 1)
     const toEnd = this.#capacity - offset
@@ -55,7 +55,7 @@ export class RingWriter {
     }
     const position = this.#head
     const at = position & (this.#capacity - 1)
-    this.#bytes.set(body, ENTRIES_START + at + ENTRY_BYTES)
+    source.copy(this.#bytes, ENTRIES_START + at + ENTRY_BYTES, start, end)
     this.#publish(position, length, size)
     return position
   }
@@ -111,7 +111,7 @@ export class RingWriter {
 }
 
 export class RingReader {
-  readonly bytes: Uint8Array
+  readonly bytes: Buffer
   /** Of the entry that `peek` has found: where its body stands in `bytes`. */
   start = 0
   end = 0
@@ -122,7 +122,7 @@ export class RingReader {
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory)
-    this.bytes = new Uint8Array(memory)
+    this.bytes = Buffer.from(memory)
     this.#capacity = capacityOf(memory)
     this.#tail = Atomics.load(this.#words, TAIL)
   }

@@ -21,6 +21,20 @@ export function markOf({ steps, tasks }: PoolThread): Mark {
   return { steps, tasks, quietTicks: 0, time: undefined, ranMs: undefined }
 }
 
+/** The mark of a thread that has not ended all that it had at `mark`. */
+export function behindMark(thread: PoolThread): Mark {
+  return { ...markOf(thread), time: thread.processorTime }
+}
+
+/**
+ * `before` and `now` are the marks of two such ticks: whether its calls held it up, rather than that it did not get a
+ * processor.
+ */
+export function isHeldUp({ time: before }: Mark, { time }: Mark): boolean {
+  if (time === undefined) return true
+  return before !== undefined && (!time.isRunnable || time.ranMs - before.ranMs >= HELD_UP_MS)
+}
+
 /** The mark after one more tick without a step. */
 export function quietMark({ processorTime: time }: PoolThread, mark: Mark): Mark {
   return { ...mark, quietTicks: mark.quietTicks + 1, time, ranMs: mark.ranMs ?? time?.ranMs }
@@ -44,3 +58,5 @@ const STALLED_TICKS = 3
 /** A call is long when it has used a processor for so long. */
 const LONG_MS = 4
 const LOADING_TICKS_MAX = 25
+/** Half a tick. */
+const HELD_UP_MS = 1

@@ -22,7 +22,7 @@ import type { ThreadTask } from "./pool-thread.ts"
 export class StreamTask implements ThreadTask {
   readonly id: number
   readonly target: number
-  readonly batch: Uint8Array
+  readonly batch: Buffer
   readonly #parts: StreamTaskParts
   readonly #writer = new FrameWriter()
   #port: MessagePort | undefined
@@ -30,7 +30,7 @@ export class StreamTask implements ThreadTask {
   #hasEnded = false
   #graceTimer: Timer | undefined
 
-  constructor(frame: FrameReader, batch: Uint8Array, parts: StreamTaskParts) {
+  constructor(frame: FrameReader, batch: Buffer, parts: StreamTaskParts) {
     this.id = frame.id
     this.target = frame.target
     this.batch = batch

@@ -22,6 +22,7 @@ import {
 } from "../run-call.ts"
 import { ownThreadNumber } from "./processor-time.ts"
 import { Channel, type ChannelEnd } from "./channel.ts"
+import { Pace } from "./pace.ts"
 import { ThreadStreams } from "./thread-streams.ts"
 
 /**
@@ -56,13 +57,14 @@ const sink: ResultSink = {
 }
 let facts: CallFacts
 let channel: Channel
+let pace: Pace
 let streams: ThreadStreams
 let current: RunningCall | undefined
 /** A promise is awaited for the frame that was taken. */
 let isAwaiting = false
 const output = threadOutput(
   () => current,
-  (batch) => channel.sendIfRoom(batch, ANSWERS_MAX),
+  (lines) => channel.sendIfRoom(lines, ANSWERS_MAX),
 )
 
 self.addEventListener("message", begin)
@@ -71,40 +73,47 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   self.removeEventListener("message", begin)
   facts = data.facts
   channel = new Channel(data.end, work)
+  pace = new Pace(channel)
   streams = new ThreadStreams(data.streams)
   runInside({ place: "env thread", current: () => current, token: facts.token })
   provideLibrary()
   captureOutput(output.take)
   outliveLateErrors()
   writer.write(FrameType.hello, 0, ownThreadNumber(), 0, 0, 0)
-  channel.send(writer.take())
+  channel.put(writer)
+  channel.wake()
   work()
 }
 
 /** Takes frames until there are none, or one that must be awaited. */
 function work(): void {
   if (isAwaiting) return
+  pace.awake()
   for (let taken = 0; taken < TURN_CALLS_MAX;) {
     if (!channel.next()) {
+      pace.wake() // P1
       if (channel.sleep()) return
       continue
     }
     taken++
     const { frame } = channel
+    const { target } = frame
+    pace.begins(target)
     const later = frame.type === FrameType.bind ? bind(frame) : run(frame)
     if (later !== undefined) {
       isAwaiting = true
-      void later.then(goOn) // it does not reject
+      pace.wake()
+      void later.then(() => goOn(target)) // it does not reject
       return
     }
-    answer()
+    answer(target)
   }
   setImmediate(work) // H3
 }
 
-function goOn(): void {
+function goOn(target: number): void {
   isAwaiting = false
-  answer()
+  answer(target)
   work()
 }
 
@@ -177,15 +186,16 @@ async function settle(
 function report(id: number, payload: Uint8Array): void {
   if (current?.id !== id) return
   replyProgress(sink, id, payload)
-  channel.sendIfRoom(writer.take(), ANSWERS_MAX) // H1
+  channel.sendIfRoom(writer, ANSWERS_MAX) // H1
 }
 
 /** H1. The reply is on its way before its call is passed: what is not passed is not lost. */
-function answer(): void {
+function answer(target: number): void {
   current?.end()
   current = undefined
-  channel.send(writer.take(), true)
+  channel.put(writer)
   channel.pass()
+  pace.answered(target)
 }
 
 const TURN_CALLS_MAX = 32

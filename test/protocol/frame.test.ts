@@ -127,6 +127,35 @@ describe("FrameWriter and FrameReader", () => {
     )
   })
 
+  test("a cleared writer starts anew; what it lent is written over", () => {
+    const writer = new FrameWriter()
+    for (const payload of [filled(5), filled(1_000_000), filled(9)]) {
+      write(writer, { ...CALL, payload })
+      writer.clear()
+      expect(writer.isEmpty).toBe(true)
+    }
+    write(writer, CALL)
+    expect(writer.buffer.length).toBeLessThan(100_000)
+    expect(read(writer.take())).toEqual([CALL])
+  })
+
+  test("a reader goes over one buffer again and again, each time as far as that is filled", () => {
+    const reader = new FrameReader()
+    const buffer = Buffer.alloc(1_000)
+    for (const id of [1, 2, 3]) {
+      const batch = batchOf(Array.from({ length: id }, () => ({ ...CALL, id })))
+      batch.copy(buffer)
+      reader.reopen(buffer, batch.length)
+      for (let i = 0; i < id; i++) {
+        expect(reader.next()).toBe(true)
+        expect(current(reader)).toEqual({ ...CALL, id })
+      }
+      expect([reader.next(), reader.isAlone]).toEqual([false, id === 1])
+    }
+    reader.open(batchOf([{ ...CALL, id: 9 }]))
+    expect([reader.next(), reader.id, reader.next()]).toEqual([true, 9, false])
+  })
+
   test("metadata over the limit is refused where it is written: the batch of others stays whole", () => {
     const writer = new FrameWriter()
     write(writer, CALL)

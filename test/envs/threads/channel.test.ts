@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { alone, Channel, channelEnds } from "../../../envs/threads/channel.ts"
-import { FrameType } from "../../../protocol/frame.ts"
+import { ENTRIES_MAX } from "../../../envs/threads/ring.ts"
+import { FrameType, FrameWriter } from "../../../protocol/frame.ts"
 import { batchOf, standingOn } from "../../support/frames.ts"
 import { until } from "../../support/until.ts"
 
@@ -93,12 +94,39 @@ describe("Channel", () => {
     expect(batch).toHaveLength(20 * LARGE + 28)
   })
 
-  test("moves what is given away", async () => {
-    const batch = batchOf(FrameType.reply, { id: 2, payload: new Uint8Array(LARGE) })
-    near.send(batch, true)
-    expect(batch).toHaveLength(0)
-    await until(() => arrived.length === 1, "the frame")
-    expect(arrived).toEqual([[2, LARGE]])
+  test("put() empties the writer, wakes nobody, and is found by an end that is awake (N2)", async () => {
+    const writer = new FrameWriter()
+    for (const [id, length] of [
+      [1, 10],
+      [2, LARGE],
+      [3, 10],
+    ] as const) {
+      writer.write(FrameType.reply, 0, id, 0, 0, 0, new Uint8Array(length))
+      near.put(writer)
+      expect(writer.isEmpty).toBe(true)
+    }
+    expect(wakes).toBe(0)
+    near.wake()
+    await until(() => arrived.length === 3, "all frames")
+    expect(arrived).toEqual([
+      [1, 10],
+      [2, LARGE],
+      [3, 10],
+    ])
+  })
+
+  test("sendIfRoom() sends nothing where others could want the room", async () => {
+    const writer = new FrameWriter()
+    const report = (others: number) => {
+      writer.write(FrameType.progress, 0, 1, 0, 0, 0)
+      return near.sendIfRoom(writer, others)
+    }
+    expect(report(ENTRIES_MAX)).toBe(false)
+    expect(writer.isEmpty).toBe(true)
+    expect(report(ENTRIES_MAX - 1)).toBe(true)
+    await until(() => arrived.length === 1, "the one")
+    await Bun.sleep(10)
+    expect(arrived).toEqual([[1, 0]])
   })
 
   test("alone() is a batch of the one frame, whatever stood around it", () => {

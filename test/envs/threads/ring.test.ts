@@ -19,22 +19,22 @@ function makeRing({ capacity = CAPACITY, from = 0 } = {}) {
   return { memory, writer: new RingWriter(memory), reader: new RingReader(memory) }
 }
 
-function body(length: number, seed = 0): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (seed + i) & 0xff)
+function body(length: number, seed = 0): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, i) => (seed + i) & 0xff))
 }
 
-function written(writer: RingWriter, bytes: Uint8Array): Position {
+function written(writer: RingWriter, bytes: Buffer): Position {
   const position = writer.write(bytes)
   if (position === undefined) throw new Error("the ring is full")
   return position
 }
 
 /** Takes and passes the next entry: its body, or what is there instead. */
-function read(reader: RingReader): Uint8Array | "none" | "elsewhere" | "revoked" {
+function read(reader: RingReader): Buffer | "none" | "elsewhere" | "revoked" {
   const found = reader.peek()
   if (found === "none") return found
   const isOurs = reader.claim()
-  const bytes = reader.bytes.slice(reader.start, reader.end)
+  const bytes = Buffer.from(reader.bytes.subarray(reader.start, reader.end))
   reader.pass()
   if (!isOurs) return "revoked"
   return found === "body" ? bytes : found
@@ -142,7 +142,7 @@ describe("a ring between two threads", () => {
       const worker = new Worker(new URL("./fixtures/ring-echo.ts", import.meta.url).href)
       const ended = new Promise((resolve) => worker.addEventListener("message", resolve))
       worker.postMessage({ there: there.memory, back: back.memory })
-      const expected = new Map<number, Uint8Array>()
+      const expected = new Map<number, Buffer>()
       const sent: { number: number; position: Position }[] = []
       const random = randomFrom(capacity)
       let echoed = 0
@@ -152,9 +152,9 @@ describe("a ring between two threads", () => {
         for (;;) {
           const bytes = read(back.reader)
           if (typeof bytes === "string") return
-          const number = new DataView(bytes.buffer).getUint32(0)
+          const number = bytes.readUInt32BE(0)
           if (number <= last) throw new Error(`entry ${number} came after ${last}`)
-          if (!Buffer.from(bytes).equals(expected.get(number) ?? Buffer.alloc(0))) {
+          if (!bytes.equals(expected.get(number) ?? Buffer.alloc(0))) {
             throw new Error(`entry ${number} is not what was sent, or was revoked`)
           }
           expected.delete(number)
@@ -164,7 +164,7 @@ describe("a ring between two threads", () => {
       }
       for (let number = 0; number < ENTRIES; number++) {
         const bytes = body(4 + Math.floor(random() * 300), number)
-        new DataView(bytes.buffer).setUint32(0, number)
+        bytes.writeUInt32BE(number, 0)
         let position: Position | undefined
         for (;;) {
           take()
@@ -184,7 +184,7 @@ describe("a ring between two threads", () => {
           }
         }
       }
-      while (!there.writer.hasRoomFor(1) || there.writer.write(new Uint8Array()) === undefined) {
+      while (!there.writer.hasRoomFor(1) || there.writer.write(Buffer.alloc(0)) === undefined) {
         take()
         Bun.sleepSync(0.01)
       }
