@@ -4,7 +4,7 @@ import type { Histogram } from "hdr-histogram-js"
 export interface Figure {
   readonly name: string
   readonly unit: "us" | "ms" | "calls/s" | "items/s" | "jobs/s" | "jobs" | "MB" | "MB/s"
-  /** One measurement. Replies are verified; a lost or wrong one throws. */
+  /** One measurement, of one turn. Replies are verified; a lost or wrong one throws. */
   readonly measure: () => Promise<number | Measured>
 }
 
@@ -45,6 +45,11 @@ export interface Scenario {
   readonly figures: readonly Figure[]
   readonly ratios?: readonly Ratio[]
   readonly bounds?: readonly Bound[]
+  /**
+   * How many times a round goes over the figures, forth and back, each time measuring a share: what a neighbour on the machine
+   * does for some seconds then disturbs all of them alike. Default: once. The round's value is the median of its turns.
+   */
+  readonly turns?: number
   /** Figures that build on each other are always measured in the order given. */
   readonly isOrdered?: true
   /** Rounds that are enough, where more would take minutes. Default: as many as the run has. */

@@ -16,29 +16,6 @@ export async function oneAtATime(call: Call, count: number, quantile = 50): Prom
   return { value: latencies.getValueAtPercentile(quantile), latencies }
 }
 
-/** The same for two kinds of calls that take turns, for ratios that are near 1. */
-export async function byTurns(
-  one: Call,
-  other: Call,
-  count: number,
-): Promise<[Measured, Measured]> {
-  const both = [histogram(), histogram()] as const
-  for (let i = 0; i < count * 1.1; i++) {
-    for (const [at, call] of [one, other].entries()) {
-      const start = Bun.nanoseconds()
-      await call(i)
-      const latencies = both[at]
-      if (latencies !== undefined && i >= count / 10) record(latencies, Bun.nanoseconds() - start)
-    }
-  }
-  const [first, second] = both
-  return [medianOf(first), medianOf(second)]
-}
-
-function medianOf(latencies: Histogram): Measured {
-  return { value: latencies.getValueAtPercentile(50), latencies }
-}
-
 /** As `oneAtATime` for calls that block. */
 export function oneAfterAnother(call: (i: number) => unknown, count: number): Measured {
   const latencies = histogram()
@@ -64,28 +41,6 @@ export async function inFlight(call: Call, flights: number, ms: number): Promise
   }
   await Promise.all(Array.from({ length: flights }, fly))
   return (done * 1_000) / (performance.now() - start)
-}
-
-/** The same for two kinds of calls that take turns, so that a neighbour on the machine disturbs both; `ms` is all of it. */
-export async function inFlightByTurns(
-  one: Call,
-  other: Call,
-  flights: number,
-  ms: number,
-): Promise<[number, number]> {
-  const rates: [number[], number[]] = [[], []]
-  for (let turn = 0; turn < TURNS; turn++) {
-    const sides = [...[one, other].entries()]
-    // What one has left for the collector, the other must not always clear away.
-    for (const [at, call] of turn % 2 === 0 ? sides : sides.toReversed()) {
-      rates[at]?.push(await inFlight(call, flights, ms / (2 * TURNS)))
-    }
-  }
-  return [mean(rates[0]), mean(rates[1])]
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 /**
@@ -141,5 +96,4 @@ function record(latencies: Histogram, nanoseconds: number): void {
   latencies.recordValue(Math.max(1, Math.round(nanoseconds / 1_000)))
 }
 
-const TURNS = 2
 const SPANS_MAX = 100

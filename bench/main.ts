@@ -8,6 +8,7 @@ import { homePaths, homeRoot } from "../protocol/home.ts"
 import { sourcePath } from "../protocol/root.ts"
 import { PACKAGE_VERSION } from "../protocol/version.ts"
 import { startFloors } from "./floors/floors.ts"
+import { watchSteal } from "./machine.ts"
 import { judge, type Line, showLine } from "./judge.ts"
 import { preparePeers } from "./peers/peers.ts"
 import { writeReport } from "./report/report.ts"
@@ -21,6 +22,8 @@ import { startSubject } from "./subject.ts"
  * the shape, and says two numbers last; with `--full` it measures everything, with `--quick` everything that is judged, in about
  * a minute.
  */
+/** Beyond it, what many processes do together is disturbed more than what few do, and ratios with it. */
+const STOLEN_PERCENT_MAX = 5
 const RESULTS = join(import.meta.dir, "results")
 
 const options = new Command("bench")
@@ -64,6 +67,7 @@ const isSuite = full || quick || only !== undefined
 const scenarios = (isSuite ? allScenarios(stage) : guarding(stage)).filter(({ name }) =>
   name.includes(only ?? ""),
 )
+const stolen = watchSteal()
 const taken = await run(scenarios, rounds, (line) => {
   process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${line}` : `${line}\n`)
 })
@@ -83,9 +87,13 @@ const facts = {
   cpu: cpus()[0]?.model ?? "unknown",
   cores: cpus().length,
   load: loadavg()[0] ?? 0,
+  stolenPercent: stolen() ?? "unknown",
   rounds,
 }
 appendFileSync(options.results, `${JSON.stringify({ ...facts, lines })}\n`)
+if (Number(facts.stolenPercent) > STOLEN_PERCENT_MAX) {
+  console.error(`other guests of this machine took ${facts.stolenPercent} % of it: measure again`)
+}
 if (full) {
   await writeReport(options.report, { facts, lines, taken })
   console.error(`the report is in ${options.report}`)

@@ -1,11 +1,12 @@
 import { type Histogram } from "hdr-histogram-js"
-import type { Figure, Scenario, Span } from "./figure.ts"
+import type { Figure, Measured, Scenario, Span } from "./figure.ts"
+import { median } from "./load.ts"
 
 /** What the rounds of one figure gave. */
 export interface Taken {
   readonly figure: Figure
   readonly values: number[]
-  /** Of the last round. */
+  /** Of the last turn. */
   latencies: Histogram | undefined
   spans: readonly Span[] | undefined
 }
@@ -18,33 +19,38 @@ export async function run(
 ): Promise<Map<string, Taken>> {
   const taken = new Map<string, Taken>()
   for (let round = 0; round <= rounds; round++) {
-    for (const { figures, isOrdered = false, roundsMax = rounds } of scenarios) {
-      if (round > roundsMax) continue
-      // Every other round runs backwards, so that no figure always comes after the same other one.
-      const order = round % 2 === 0 || isOrdered ? figures : figures.toReversed()
-      for (const figure of order) {
-        progress(`round ${round} of ${rounds}: ${figure.name}`)
-        const measured = await figure.measure()
-        if (round > 0) take(taken, figure, measured)
+    for (const scenario of scenarios) {
+      if (round > (scenario.roundsMax ?? rounds)) continue
+      const values = new Map<Figure, number[]>()
+      for (let turn = 0; turn < (scenario.turns ?? 1); turn++) {
+        for (const figure of inOrder(scenario, round + turn)) {
+          progress(`round ${round} of ${rounds}: ${figure.name}`)
+          const measured = await figure.measure()
+          const value = typeof measured === "number" ? measured : measured.value
+          values.set(figure, [...(values.get(figure) ?? []), value])
+          if (round > 0 && typeof measured !== "number") show(takenOf(taken, figure), measured)
+        }
       }
+      if (round === 0) continue
+      for (const [figure, ofTurns] of values) takenOf(taken, figure).values.push(median(ofTurns))
     }
   }
   return taken
 }
 
-function take(
-  taken: Map<string, Taken>,
-  figure: Figure,
-  measured: Awaited<ReturnType<Figure["measure"]>>,
-): void {
+/** Every other time backwards, so that no figure always comes after the same other one. */
+function inOrder({ figures, isOrdered }: Scenario, time: number): readonly Figure[] {
+  return time % 2 === 0 || isOrdered === true ? figures : figures.toReversed()
+}
+
+function takenOf(taken: Map<string, Taken>, figure: Figure): Taken {
   const known = taken.get(figure.name)
   const entry = known ?? { figure, values: [], latencies: undefined, spans: undefined }
   taken.set(figure.name, entry)
-  if (typeof measured === "number") {
-    entry.values.push(measured)
-  } else {
-    entry.values.push(measured.value)
-    entry.latencies = measured.latencies
-    entry.spans = measured.spans
-  }
+  return entry
+}
+
+function show(entry: Taken, { latencies, spans }: Measured): void {
+  entry.latencies = latencies
+  entry.spans = spans
 }

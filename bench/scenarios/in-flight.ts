@@ -5,12 +5,13 @@ import type { Stage } from "./index.ts"
 /** Calls per second with a number of calls in flight, against one NATS message per call. */
 export function flight(stage: Stage, flights: number): Scenario {
   const { subject, floors, peers, extent } = stage
+  const ms = extent.flightMs / TURNS
   const ours = awaitedCalls(flights)
   const bare = `bare nats.request(), ${flights} in flight`
   const moleculer = `Moleculer over NATS, ${flights} in flight`
   const figures: Figure[] = [
-    rate(ours, () => inFlight(subject.call, flights, extent.flightMs)),
-    rate(bare, () => inFlight(() => floors.nats(), flights, extent.flightMs)),
+    rate(ours, () => inFlight(subject.call, flights, ms)),
+    rate(bare, () => inFlight(() => floors.nats(), flights, ms)),
   ]
   const ratios: Ratio[] = [
     { name: `${ours} / bare nats.request()`, of: ours, to: [bare], goal: goalAt(flights) },
@@ -19,7 +20,7 @@ export function flight(stage: Stage, flights: number): Scenario {
     figures.push(
       rate(moleculer, async () => {
         const { call } = await peers.moleculer()
-        return inFlight(call, flights, extent.flightMs)
+        return inFlight(call, flights, ms)
       }),
     )
     ratios.push({
@@ -29,7 +30,7 @@ export function flight(stage: Stage, flights: number): Scenario {
       goal: { atLeast: 2.5 },
     })
   }
-  return { name: `${flights} calls in flight`, figures, ratios }
+  return { name: `${flights} calls in flight`, turns: TURNS, figures, ratios }
 }
 
 /** The whole curve, for the report. */
@@ -55,6 +56,8 @@ export function awaitedCalls(flights: number): string {
 export function rate(name: string, measure: Figure["measure"]): Figure {
   return { name, unit: "calls/s", measure }
 }
+
+const TURNS = 4
 
 export const CURVE: readonly number[] = [1, 4, 16, 64, 256, 1_024, 4_096]
 

@@ -7,7 +7,7 @@ const ALONE = "neighbour alone, p99"
 
 /** What a call of one env notices of an env that misbehaves. */
 export function isolation({ subject, extent }: Stage): Scenario {
-  const count = extent.sequentialCalls
+  const count = extent.sequentialCalls / TURNS
   const cases = [
     ["loop blocked", subject.blockLoop],
     ["threads full", subject.fillThreads],
@@ -15,6 +15,7 @@ export function isolation({ subject, extent }: Stage): Scenario {
   ] as const
   return {
     name: "isolation",
+    turns: TURNS,
     figures: [
       { name: ALONE, unit: "us", measure: () => oneAtATime(subject.call, count, 99) },
       ...cases.map(([name, disturb]): Figure => ({
@@ -57,6 +58,8 @@ async function during<T>(
     await Promise.all(going)
   }
 }
+
+const TURNS = 2
 
 function beside(name: string): string {
   return `neighbour of an env that is ${name}, p99`

@@ -1,6 +1,6 @@
 import type { LogLine } from "../../client/index.ts"
 import type { Scenario } from "../figure.ts"
-import { type Call, inFlight, inFlightByTurns } from "../load.ts"
+import { type Call, inFlight } from "../load.ts"
 import type { Printing } from "../subject.ts"
 import { rate } from "./in-flight.ts"
 import type { Stage } from "./index.ts"
@@ -13,26 +13,25 @@ export function logs({ subject, extent }: Stage): Scenario {
   const lines = new HeardLines()
   let sent: Promise<Printing> | undefined
   const printing = () => (sent ??= subject.printing((line) => lines.add(line)))
-  let besidePrinting = Number.NaN
   return {
     name: "logs",
-    isOrdered: true,
+    turns: TURNS,
     figures: [
       rate(SILENT, async () => {
-        const { total, totalAndPrint } = await printing()
-        const calls = [numbered(total), heard(totalAndPrint)] as const
-        const [silent, other] = await inFlightByTurns(...calls, FLIGHTS, 4 * extent.flightMs)
-        besidePrinting = other
-        return silent
+        const { total } = await printing()
+        return inFlight(numbered(total), FLIGHTS, extent.flightMs)
       }),
-      rate(PRINTING, async () => besidePrinting),
+      rate(PRINTING, async () => {
+        const { totalAndPrint } = await printing()
+        return inFlight(heard(totalAndPrint), FLIGHTS, extent.flightMs)
+      }),
       rate("silent echoes, 1,000 in flight", async () => {
         const { echo } = await printing()
-        return inFlight(numbered(echo), FLIGHTS, extent.flightMs)
+        return inFlight(numbered(echo), FLIGHTS, extent.flightMs / 2)
       }),
       rate("echoes that print a line, 1,000 in flight", async () => {
         const { echoAndPrint } = await printing()
-        return inFlight(heard(echoAndPrint), FLIGHTS, extent.flightMs)
+        return inFlight(heard(echoAndPrint), FLIGHTS, extent.flightMs / 2)
       }),
     ],
     ratios: [
@@ -84,3 +83,4 @@ class HeardLines {
 
 const TWICE = "twice"
 const FLIGHTS = 1_000
+const TURNS = 2

@@ -6,20 +6,21 @@ export const AWAITED = "awaited call, p50"
 
 /** One call at a time, against the two hops that it consists of. */
 export function sequential({ subject, floors, extent }: Stage): Scenario {
-  const { sequentialCalls } = extent
+  const count = extent.sequentialCalls / TURNS
   return {
     name: "one call at a time",
+    turns: TURNS,
     figures: [
-      { name: AWAITED, unit: "us", measure: () => oneAtATime(subject.call, sequentialCalls) },
+      { name: AWAITED, unit: "us", measure: () => oneAtATime(subject.call, count) },
       {
         name: "bare WebSocket echo, p50",
         unit: "us",
-        measure: () => oneAtATime(() => floors.webSocket(), sequentialCalls),
+        measure: () => oneAtATime(() => floors.webSocket(), count),
       },
       {
         name: "bare nats.request(), p50",
         unit: "us",
-        measure: () => oneAtATime(() => floors.nats(), sequentialCalls),
+        measure: () => oneAtATime(() => floors.nats(), count),
       },
     ],
     ratios: [
@@ -32,3 +33,5 @@ export function sequential({ subject, floors, extent }: Stage): Scenario {
     ],
   }
 }
+
+const TURNS = 4

@@ -5,19 +5,20 @@ import type { Stage } from "./index.ts"
 
 /** Sync functions on threads: against async ones, and against pools that never leave the process. */
 export function threads({ subject, peers, extent }: Stage): Scenario {
-  const { flightMs } = extent
+  const ms = extent.flightMs / TURNS
   const async256 = "async echo beside it, 256 in flight"
   return {
     name: "threads",
+    turns: TURNS,
     figures: [
-      rate(at(256), () => inFlight(subject.callSync, 256, flightMs)),
-      rate(async256, () => inFlight(subject.call, 256, flightMs)),
-      rate(at(64), () => inFlight(subject.callSync, 64, flightMs)),
+      rate(at(256), () => inFlight(subject.callSync, 256, ms)),
+      rate(async256, () => inFlight(subject.call, 256, ms)),
+      rate(at(64), () => inFlight(subject.callSync, 64, ms)),
       rate("Piscina in process, 64 in flight", async () =>
-        inFlight((await peers.piscina()).call, 64, flightMs),
+        inFlight((await peers.piscina()).call, 64, ms),
       ),
       rate("tinypool in process, 64 in flight", async () =>
-        inFlight((await peers.tinypool()).call, 64, flightMs),
+        inFlight((await peers.tinypool()).call, 64, ms),
       ),
     ],
     ratios: [
@@ -36,6 +37,8 @@ export function threads({ subject, peers, extent }: Stage): Scenario {
     ],
   }
 }
+
+const TURNS = 4
 
 function at(flights: number): string {
   return `sync echo, ${flights} in flight`
