@@ -1,4 +1,5 @@
 import { type FrameReader, FrameWriter, UTF8_BYTES_MAX } from "./frame.ts"
+import { now } from "./deadlines.ts"
 import { BATCH_BYTES_TARGET } from "./limits.ts"
 
 /**
@@ -14,6 +15,7 @@ export class Outbox {
   #scheduled = false
   #lengthSeen = 0
   #rounds = 0
+  #flushedAt = -BURST_MS
 
   constructor(options: OutboxOptions) {
     this.#options = options
@@ -26,7 +28,7 @@ export class Outbox {
     if (writer.byteLength > BATCH_BYTES_TARGET) this.flush()
     if (!this.#scheduled) {
       this.#scheduled = true
-      if (this.#options.flushAfter === "turn") setImmediate(this.#endOfTurn)
+      if (this.#waitsForTurn) setImmediate(this.#endOfTurn)
       else queueMicrotask(this.#endOfMicrotasks)
     }
     return writer
@@ -53,7 +55,13 @@ export class Outbox {
   }
 
   flush(): void {
-    if (!this.#writer.isEmpty) this.#options.send(this.#writer.take())
+    if (this.#writer.isEmpty) return
+    this.#options.send(this.#writer.take())
+    this.#flushedAt = now()
+  }
+
+  get #waitsForTurn(): boolean {
+    return this.#options.flushAfter === "turn" || now() - this.#flushedAt < BURST_MS
   }
 
   readonly #endOfTurn = (): void => {
@@ -86,9 +94,13 @@ export interface OutboxOptions {
   readonly messageBytesMax: number
   /**
    * When a batch is complete. `microtasks`: when no continuation adds to it any more, for a process whose frames come
-   * from promises. `turn`: at the end of the event loop's turn, for a process whose frames come from many sockets.
+   * from promises; of batches that follow each other within BURST_MS, such as those of many timers, all but the first are
+   * complete at the end of the turn. `turn`: at the end of the event loop's turn, for a process whose frames come from
+   * many sockets.
    */
   readonly flushAfter: "microtasks" | "turn"
 }
 
 const MICROTASK_ROUNDS_MAX = 32
+/** A message costs each process on its way some ten microseconds. */
+const BURST_MS = 0.1

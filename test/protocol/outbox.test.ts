@@ -103,6 +103,15 @@ test("microtasks: frames of promises that follow one another share a message", a
   expect(batches).toHaveLength(1)
 })
 
+test("microtasks: frames of many timers that fire together share few messages", async () => {
+  const { batches, write } = setUp("microtasks")
+  let id = 0
+  for (let i = 0; i < 1_000; i++) setTimeout(() => write(id++), 5)
+  await until(() => batches.flatMap(idsOf).length === 1_000, "all frames to be sent")
+  expect(batches.flatMap(idsOf)).toEqual(Array.from({ length: 1_000 }, (_, k) => k))
+  expect(batches.length).toBeLessThan(100)
+})
+
 test("microtasks: code that writes for ever does not keep its frames back (O1)", async () => {
   const { batches, write } = setUp("microtasks")
   let written = 0
