@@ -20,7 +20,8 @@ export async function run(
   const taken = new Map<string, Taken>()
   for (let round = 0; round <= rounds; round++) {
     for (const scenario of scenarios) {
-      if (round > (scenario.roundsMax ?? rounds)) continue
+      if (round > (scenario.roundsMax ?? rounds) || (round === 0 && scenario.isWarm === true))
+        continue
       const values = new Map<Figure, number[]>()
       for (let turn = 0; turn < (scenario.turns ?? 1); turn++) {
         for (const figure of inOrder(scenario, round + turn)) {

@@ -9,7 +9,7 @@ const AWAITED = "awaited call beside it, p50"
 
 /** Blocking calls, each way against the least that its way costs. */
 export function blocking({ subject, floors, peers, extent }: Stage): Scenario {
-  const turns = extent.isQuick ? 2 : 8
+  const { turns } = extent
   const spawns = extent.blockingCalls / turns
   const count = extent.sequentialCalls / turns
   const bySpawn = verified((i) => subject.echo.sync(i))

@@ -9,6 +9,7 @@ const SMALL = beside("one function")
 /** Throughput beside many envs, functions or connections, against a daemon that is as new and has one of each. */
 export function growth({ subject, extent }: Stage): Scenario {
   const { envs, functions, connections } = extent.grown
+  const { turns } = extent
   const grown = (name: string, grow: (other: Subject) => Promise<void>): Figure => {
     let ready: Promise<Subject> | undefined
     const start = async () => {
@@ -19,7 +20,7 @@ export function growth({ subject, extent }: Stage): Scenario {
     }
     return rate(name, async () => {
       ready ??= start()
-      return inFlight((await ready).call, 256, extent.flightMs)
+      return inFlight((await ready).call, 256, extent.flightMs / turns)
     })
   }
   const cases = [
@@ -29,6 +30,7 @@ export function growth({ subject, extent }: Stage): Scenario {
   ]
   return {
     name: "growth",
+    turns,
     roundsMax: extent.isQuick ? 1 : 3,
     figures: [grown(SMALL, async () => {}), ...cases],
     ratios: cases.map(({ name }) => ({

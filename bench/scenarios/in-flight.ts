@@ -5,7 +5,8 @@ import type { Stage } from "./index.ts"
 /** Calls per second with a number of calls in flight, against one NATS message per call. */
 export function flight(stage: Stage, flights: number): Scenario {
   const { subject, floors, peers, extent } = stage
-  const ms = extent.flightMs / TURNS
+  const { turns } = extent
+  const ms = extent.flightMs / turns
   const ours = awaitedCalls(flights)
   const bare = `bare nats.request(), ${flights} in flight`
   const moleculer = `Moleculer over NATS, ${flights} in flight`
@@ -30,7 +31,7 @@ export function flight(stage: Stage, flights: number): Scenario {
       goal: { atLeast: 2.5 },
     })
   }
-  return { name: `${flights} calls in flight`, turns: TURNS, figures, ratios }
+  return { name: `${flights} calls in flight`, turns, figures, ratios }
 }
 
 /** The whole curve, for the report. */
@@ -56,8 +57,6 @@ export function awaitedCalls(flights: number): string {
 export function rate(name: string, measure: Figure["measure"]): Figure {
   return { name, unit: "calls/s", measure }
 }
-
-const TURNS = 4
 
 export const CURVE: readonly number[] = [1, 4, 16, 64, 256, 1_024, 4_096]
 

@@ -32,6 +32,8 @@ export interface Extent {
   readonly isQuick: boolean
   readonly sequentialCalls: number
   readonly flightMs: number
+  /** In how many turns a round measures what is compared; each takes its share of the round. */
+  readonly turns: number
   readonly blockingCalls: number
   /** Items of so many characters, a few at once between pauses. */
   readonly slowReader: {
@@ -49,8 +51,9 @@ export interface Extent {
 
 export const QUICK: Extent = {
   isQuick: true,
-  sequentialCalls: 300,
+  sequentialCalls: 200,
   flightMs: 250,
+  turns: 2,
   blockingCalls: 8,
   slowReader: { items: 100_000, length: 1_000, atOnce: 1_000 },
   jobs: 300,
@@ -61,6 +64,7 @@ export const FULL: Extent = {
   isQuick: false,
   sequentialCalls: 2_000,
   flightMs: 1_000,
+  turns: 4,
   blockingCalls: 40,
   slowReader: { items: 10_000_000, length: 100, atOnce: 10_000 },
   jobs: 10_000,

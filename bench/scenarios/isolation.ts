@@ -7,7 +7,8 @@ const ALONE = "neighbour alone, p99"
 
 /** What a call of one env notices of an env that misbehaves. */
 export function isolation({ subject, extent }: Stage): Scenario {
-  const count = extent.sequentialCalls / TURNS
+  const turns = extent.isQuick ? 1 : 4
+  const count = extent.sequentialCalls / turns
   const cases = [
     ["loop blocked", subject.blockLoop],
     ["threads full", subject.fillThreads],
@@ -15,7 +16,7 @@ export function isolation({ subject, extent }: Stage): Scenario {
   ] as const
   return {
     name: "isolation",
-    turns: TURNS,
+    turns,
     figures: [
       { name: ALONE, unit: "us", measure: () => oneAtATime(subject.call, count, 99) },
       ...cases.map(([name, disturb]): Figure => ({
@@ -58,8 +59,6 @@ async function during<T>(
     await Promise.all(going)
   }
 }
-
-const TURNS = 2
 
 function beside(name: string): string {
   return `neighbour of an env that is ${name}, p99`

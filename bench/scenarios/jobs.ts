@@ -10,6 +10,7 @@ export function jobs({ subject, extent }: Stage): Scenario {
   return {
     name: "jobs",
     isOrdered: true,
+    isWarm: true,
     roundsMax: 1,
     figures: [
       {

@@ -9,16 +9,19 @@ import type { Stage } from "./index.ts"
  * the process.
  */
 export function nested({ subject, extent }: Stage): Scenario {
-  const { sequentialCalls, flightMs } = extent
+  const { turns } = extent
+  const count = extent.sequentialCalls / turns
+  const ms = extent.flightMs / turns
   return {
     name: "nested calls",
+    turns,
     figures: [
-      { name: NESTED, unit: "us", measure: () => oneAtATime(subject.callNested, sequentialCalls) },
-      { name: OWN, unit: "us", measure: () => oneAtATime(subject.callOwn, sequentialCalls) },
-      { name: PLAIN, unit: "us", measure: () => oneAtATime(subject.call, sequentialCalls) },
-      rate(NESTED_256, () => inFlight(subject.callNested, 256, flightMs)),
-      rate(OWN_256, () => inFlight(subject.callOwn, 256, flightMs)),
-      rate(PLAIN_256, () => inFlight(subject.call, 256, flightMs)),
+      { name: NESTED, unit: "us", measure: () => oneAtATime(subject.callNested, count) },
+      { name: OWN, unit: "us", measure: () => oneAtATime(subject.callOwn, count) },
+      { name: PLAIN, unit: "us", measure: () => oneAtATime(subject.call, count) },
+      rate(NESTED_256, () => inFlight(subject.callNested, 256, ms)),
+      rate(OWN_256, () => inFlight(subject.callOwn, 256, ms)),
+      rate(PLAIN_256, () => inFlight(subject.call, 256, ms)),
     ],
     ratios: [
       {

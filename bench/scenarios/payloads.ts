@@ -4,6 +4,7 @@ import type { Stage } from "./index.ts"
 
 /** Bytes there and back a second, in binary arguments and results, against a bare NATS request of the same size. */
 export function payloads({ subject, floors, extent }: Stage): Scenario {
+  const { turns } = extent
   const sizes = extent.isQuick ? [MIB] : SIZES
   const throughput = (
     name: string,
@@ -13,13 +14,14 @@ export function payloads({ subject, floors, extent }: Stage): Scenario {
     const data = crypto.getRandomValues(new Uint8Array(Math.min(bytes, 65_536)))
     const payload = new Uint8Array(bytes).map((_, i) => data[i % data.length] ?? 0)
     const measure = async () => {
-      const perSecond = await inFlight(() => call(payload), FLIGHTS, extent.flightMs)
+      const perSecond = await inFlight(() => call(payload), FLIGHTS, extent.flightMs / turns)
       return (perSecond * bytes) / 1e6
     }
     return { name, unit: "MB/s", measure } satisfies Figure
   }
   return {
     name: "payloads",
+    turns,
     figures: sizes.flatMap((bytes) => [
       throughput(ours(bytes), bytes, (data) => subject.echoBytes(data)),
       throughput(bare(bytes), bytes, (data) => floors.natsEcho(data)),

@@ -6,10 +6,11 @@ export const AWAITED = "awaited call, p50"
 
 /** One call at a time, against the two hops that it consists of. */
 export function sequential({ subject, floors, extent }: Stage): Scenario {
-  const count = extent.sequentialCalls / TURNS
+  const { turns } = extent
+  const count = extent.sequentialCalls / turns
   return {
     name: "one call at a time",
-    turns: TURNS,
+    turns,
     figures: [
       { name: AWAITED, unit: "us", measure: () => oneAtATime(subject.call, count) },
       {
@@ -33,5 +34,3 @@ export function sequential({ subject, floors, extent }: Stage): Scenario {
     ],
   }
 }
-
-const TURNS = 4

@@ -10,6 +10,7 @@ export function idleMemory({ subject, extent }: Stage): Scenario {
   return {
     name: "memory",
     isOrdered: true,
+    isWarm: true,
     roundsMax: extent.isQuick ? 1 : 3,
     figures: [
       { name: idle, unit: "MB", measure: () => subject.fresh(({ pid }) => memoryOf(pid)) },
@@ -120,7 +121,7 @@ export function deploys({ subject, extent }: Stage): Scenario {
 export function bundles({ subject, extent }: Stage): Scenario {
   const inline = "awaited call of an inline function, p50"
   const bundled = "awaited call of a bundled function, p50"
-  const count = (extent.sequentialCalls * 2) / BUNDLE_TURNS
+  const count = extent.sequentialCalls / BUNDLE_TURNS
   return {
     name: "bundled function",
     turns: BUNDLE_TURNS,

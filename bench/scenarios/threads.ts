@@ -5,11 +5,12 @@ import type { Stage } from "./index.ts"
 
 /** Sync functions on threads: against async ones, and against pools that never leave the process. */
 export function threads({ subject, peers, extent }: Stage): Scenario {
-  const ms = extent.flightMs / TURNS
+  const { turns } = extent
+  const ms = extent.flightMs / turns
   const async256 = "async echo beside it, 256 in flight"
   return {
     name: "threads",
-    turns: TURNS,
+    turns,
     figures: [
       rate(at(256), () => inFlight(subject.callSync, 256, ms)),
       rate(async256, () => inFlight(subject.call, 256, ms)),
@@ -37,8 +38,6 @@ export function threads({ subject, peers, extent }: Stage): Scenario {
     ],
   }
 }
-
-const TURNS = 4
 
 function at(flights: number): string {
   return `sync echo, ${flights} in flight`
