@@ -17,7 +17,7 @@ export interface Nested {
   /** The metadata block of the call frame. */
   readonly extra: Uint8Array
   /** Of the call that it is made in, the daemon's id. */
-  readonly around?: number
+  readonly around: number | undefined
 }
 
 /** At the moment of the call. */
@@ -27,7 +27,15 @@ export function nested(
   kind: NestedKind = "awaited",
 ): Nested {
   const around = surroundingCall()
-  if (around === undefined) return { ...call, extra: encodeExtra(extra) }
+  // Field by field: this is done for every call.
+  if (around === undefined) {
+    return {
+      timeoutMs: call.timeoutMs,
+      signal: call.signal,
+      extra: encodeExtra(extra),
+      around: undefined,
+    }
+  }
   const said = {
     extra: encodeExtra({ ...extra, ...placeIn(around, kind === "blocking") }),
     around: around.daemonId,

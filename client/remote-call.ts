@@ -101,7 +101,10 @@ export class RemoteCall {
         function: this.#info.name,
         payload,
         flags,
-        ...inherited,
+        timeoutMs: inherited.timeoutMs,
+        signal: inherited.signal,
+        extra: inherited.extra,
+        around: inherited.around,
         logged: onLog && ((frame, bootId) => tellLines(onLog, this.#settings.names, frame, bootId)),
         replied: (frame, callId) => {
           const outcome = readOutcome(frame, this.#settings.names, callId)

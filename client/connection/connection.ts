@@ -25,6 +25,7 @@ import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
 import { cancelled, failure } from "./failures.ts"
 import { LargePayloads } from "./large-payloads.ts"
 import { type OutgoingCall, PendingCall } from "./pending.ts"
+import { Targets } from "./targets.ts"
 import type { Channel, OpenTransport, Transport } from "./transport.ts"
 
 /**
@@ -50,9 +51,7 @@ export class Connection {
   #isOpening = false
   #bootId = ""
   /** Numbers under which this connection knows functions; a new connection knows none. */
-  #targets = new Map<string, number>()
-  /** Numbers below the highest one that stand for nothing any more. */
-  #freeTargets: number[] = []
+  readonly #targets = new Targets()
 
   constructor(open: OpenTransport) {
     this.#transport = open({
@@ -90,7 +89,7 @@ export class Connection {
     this.#deadlines.add(pending, call.timeoutMs === 0 ? 0 : call.timeoutMs + DEADLINE_GRACE_MS)
     if (call.signal !== undefined) this.#listen(pending, call.signal)
     if (this.#channel === undefined) void this.#open()
-    else this.#send(pending)
+    else this.#send(pending, call.timeoutMs)
     return pending
   }
 
@@ -107,11 +106,7 @@ export class Connection {
 
   /** This function is not called any more: its number is given to another one. */
   forget(env: string, fn: string): void {
-    const key = `${env}/${fn}`
-    const target = this.#targets.get(key)
-    if (target === undefined) return
-    this.#targets.delete(key)
-    this.#freeTargets.push(target)
+    this.#targets.delete(env, fn)
   }
 
   /** Closes the channel. Pending calls fail; a later call opens it again. */
@@ -122,13 +117,10 @@ export class Connection {
     this.#channel?.close()
   }
 
-  #send(pending: PendingCall): void {
+  /** `left`: milliseconds until the deadline, 0 for none. */
+  #send(pending: PendingCall, left: number): void {
     const { call } = pending
     const target = this.#targetOf(call)
-    const left =
-      pending.dueAt === Number.POSITIVE_INFINITY
-        ? 0
-        : Math.max(1, remainingMs(pending.dueAt) - DEADLINE_GRACE_MS)
     const { payload, extra, flow, around = CONNECTION_ID } = call
     const logs = call.logged === undefined ? 0 : FrameFlag.logs
     const flags = (call.flags ?? 0) | (flow?.flags ?? 0) | logs
@@ -158,11 +150,9 @@ export class Connection {
   }
 
   #targetOf(call: OutgoingCall): number {
-    const key = `${call.env}/${call.function}`
-    const known = this.#targets.get(key)
+    const known = this.#targets.get(call.env, call.function)
     if (known !== undefined) return known
-    const target = this.#freeTargets.pop() ?? this.#targets.size + 1
-    this.#targets.set(key, target)
+    const target = this.#targets.add(call.env, call.function)
     const names = Buffer.from(JSON.stringify({ env: call.env, function: call.function }))
     this.#outbox.open(names.length).write(FrameType.bind, 0, 0, target, 0, 0, names)
     return target
@@ -186,14 +176,16 @@ export class Connection {
 
   #opened(channel: Channel): void {
     this.#channel = channel
-    for (const pending of this.#pending) this.#send(pending)
+    for (const pending of this.#pending) {
+      const left = remainingMs(pending.dueAt)
+      this.#send(pending, left === 0 ? 0 : Math.max(1, left - DEADLINE_GRACE_MS))
+    }
   }
 
   /** All pending calls were sent: those that come without a channel wait for `#open`. */
   #lost(reason: string): void {
     this.#channel = undefined
-    this.#targets = new Map()
-    this.#freeTargets = []
+    this.#targets.clear()
     const message = `the connection to the daemon was lost during the call (${reason})`
     for (const pending of this.#pending) this.#fail(pending, "DAEMON_LOST", message)
     this.#bootId = ""

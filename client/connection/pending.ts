@@ -15,7 +15,7 @@ export interface OutgoingCall {
   /** Of the call frame. */
   readonly flags?: number
   /** Of the call that it is made in, the daemon's id: for an env process that makes calls to itself. */
-  readonly around?: number
+  readonly around?: number | undefined
   /** 0: none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
