@@ -57,8 +57,13 @@ export class PoolThread {
   constructor(parts: PoolThreadParts) {
     this.#parts = parts
     const [own, its] = channelEnds()
-    this.#channel = new Channel(own, this.#read)
     this.#worker = new Worker(ENTRY, { ref: false, smol: true })
+    this.#channel = new Channel(own, {
+      wakeOther: () => this.#worker.postMessage(null),
+      onLarge: this.#read,
+    })
+    // Whatever its functions post, it does no more than this.
+    this.#worker.addEventListener("message", this.#read)
     this.#worker.addEventListener("error", ({ message }) => {
       this.#endReason ??= lost(`crashed during the call: ${message}`)
     })

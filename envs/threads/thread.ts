@@ -32,8 +32,9 @@ import { ThreadStreams } from "./thread-streams.ts"
  * Invariants:
  * H1. Every frame that the thread takes is answered with exactly one frame of its id before it takes the next one. What
  *     its function prints may go ahead of it, in log frames, and so may reports of progress, while there is room.
- * H2. A function cannot get between thread and pool: they speak through a channel of their own, and the thread's global
- *     `postMessage` and `onmessage` are the function's to use.
+ * H2. A function cannot get between thread and pool: they speak through a channel of their own, and wake each other by
+ *     messages that no listener of a function sees. The thread's global `postMessage` and `onmessage` are the function's to
+ *     use.
  * H3. What earlier calls have left behind (timers, promises) gets its turn at least after every TURN_CALLS_MAX calls.
  */
 declare const self: Worker
@@ -45,6 +46,8 @@ export interface ThreadStart {
   readonly streams: MessagePort
 }
 
+/** As it was before any function could replace it. */
+const wakePool = self.postMessage.bind(self)
 const writer = new FrameWriter()
 /** By number; the error of one that could not be loaded. */
 const functions = new Map<number, LoadedFunction | BunhouseError>()
@@ -72,7 +75,8 @@ self.addEventListener("message", begin)
 function begin({ data }: MessageEvent<ThreadStart>): void {
   self.removeEventListener("message", begin)
   facts = data.facts
-  channel = new Channel(data.end, work)
+  self.addEventListener("message", woken)
+  channel = new Channel(data.end, { wakeOther: () => wakePool(null), onLarge: work })
   pace = new Pace(channel)
   streams = new ThreadStreams(data.streams)
   runInside({ place: "env thread", current: () => current, token: facts.token })
@@ -82,6 +86,12 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   writer.write(FrameType.hello, 0, ownThreadNumber(), 0, 0, 0)
   channel.put(writer)
   channel.wake()
+  work()
+}
+
+/** H2. */
+function woken(event: MessageEvent): void {
+  event.stopImmediatePropagation()
   work()
 }
 

@@ -15,11 +15,12 @@ beforeEach(() => {
   wakes = 0
   arrived = []
   const [one, other] = channelEnds()
-  near = new Channel(one, () => {})
-  far = new Channel(other, () => {
+  const woken = () => {
     wakes++
     read()
-  })
+  }
+  near = new Channel(one, { wakeOther: () => setImmediate(woken), onLarge: () => {} })
+  far = new Channel(other, { wakeOther: () => {}, onLarge: woken })
   far.sleep()
 })
 afterEach(() => {

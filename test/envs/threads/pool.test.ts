@@ -193,6 +193,21 @@ describe("ThreadPool", () => {
     expect(pool.size).toBe(1)
   })
 
+  test("lets functions see and lose none of the messages by which threads are woken (H2)", async () => {
+    makePool({ threadsMax: 1, idleMs: 1_000 })
+    const listen = await load(`
+      globalThis.seen ??= []
+      self.onmessage = ({ data }) => seen.push(data)
+      self.addEventListener("message", ({ data }) => seen.push(data))
+      globalThis.postMessage = () => {}
+      return seen.length`)
+    // Each after a pause, in which the thread has fallen asleep.
+    for (let i = 0; i < 20; i++) {
+      expect((await call(listen)).value).toBe(0)
+      await Bun.sleep(2)
+    }
+  })
+
   test("ends threads that have nothing to do, and starts others when there is", async () => {
     makePool({ idleMs: 10 })
     const add = await load("return a + b")
