@@ -28,6 +28,17 @@ describe("examples/", () => {
     ])
   })
 
+  test("cancel.ts stops what nobody wants any more, whatever it does", async () => {
+    expect(await run("cancel.ts")).toEqual([
+      "cancelled: CANCELLED",
+      "the same function, on another thread: 178",
+      "too late: DEADLINE_EXCEEDED",
+      "cancelled: CANCELLED",
+      "what it left: put in order",
+      "the job: cancelled",
+    ])
+  })
+
   test("travel.ts brings along what its functions need, or says what cannot travel", async () => {
     const lines = await run("travel.ts")
     expect(lines[0]).toEndWith(", where 2, words 2, there 1, they 1")
