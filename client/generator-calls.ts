@@ -57,6 +57,7 @@ export class GeneratorCalls {
     return iterate(this.#settings.names, () => {
       const call = { timeoutMs: this.#settings.timeoutMs, signal: undefined }
       const { timeoutMs, extra } = nested(call, undefined, "blocking")
+      this.#link.connection.flush()
       return this.#link.blocking.stream(
         { names: this.#settings.names, payload, flags, extra, timeoutMs, wantsLogs: false },
         this.#window,

@@ -133,6 +133,7 @@ export class RemoteCall {
       const call = { timeoutMs: attempts?.timeoutMs ?? this.#settings.timeoutMs, signal: undefined }
       const { timeoutMs, extra } = nested(call, this.#extra(attempts), "blocking")
       const wantsLogs = onLog !== undefined
+      this.#link.connection.flush()
       return this.#link.blocking.call(
         { names, payload, flags, extra, timeoutMs, wantsLogs },
         (frame, bootId) => onLog && tellLines(onLog, names, frame, bootId),

@@ -6,7 +6,7 @@ import { BATCH_BYTES_TARGET } from "./limits.ts"
  * Frames on their way to one destination: what is written together leaves together, as one message.
  *
  * Invariants:
- * O1. A lone frame leaves in the same turn of the event loop in which it was written; it waits for nobody.
+ * O1. A frame leaves in the same turn of the event loop in which it was written, and a lone one waits for nothing else in it.
  * O2. A message is never larger than `messageBytesMax`, unless a single frame is.
  */
 export class Outbox {
@@ -15,7 +15,9 @@ export class Outbox {
   #scheduled = false
   #lengthSeen = 0
   #rounds = 0
-  #flushedAt = -BURST_MS
+  /** Messages that followed each other within BURST_MS, and when the last one left. */
+  #burst = 0
+  #flushedAt = 0
 
   constructor(options: OutboxOptions) {
     this.#options = options
@@ -28,7 +30,7 @@ export class Outbox {
     if (writer.byteLength > BATCH_BYTES_TARGET) this.flush()
     if (!this.#scheduled) {
       this.#scheduled = true
-      if (this.#waitsForTurn) setImmediate(this.#endOfTurn)
+      if (this.#waitsForTurn) endOfTurn(this.#endOfTurn)
       else queueMicrotask(this.#endOfMicrotasks)
     }
     return writer
@@ -57,11 +59,14 @@ export class Outbox {
   flush(): void {
     if (this.#writer.isEmpty) return
     this.#options.send(this.#writer.take())
-    this.#flushedAt = now()
+    const time = now()
+    this.#burst = time - this.#flushedAt < BURST_MS ? this.#burst + 1 : 0
+    this.#flushedAt = time
   }
 
   get #waitsForTurn(): boolean {
-    return this.#options.flushAfter === "turn" || now() - this.#flushedAt < BURST_MS
+    if (this.#options.flushAfter === "turn") return true
+    return this.#burst >= BURST_MESSAGES && now() - this.#flushedAt < BURST_MS
   }
 
   readonly #endOfTurn = (): void => {
@@ -94,9 +99,8 @@ export interface OutboxOptions {
   readonly messageBytesMax: number
   /**
    * When a batch is complete. `microtasks`: when no continuation adds to it any more, for a process whose frames come
-   * from promises; of batches that follow each other within BURST_MS, such as those of many timers, all but the first are
-   * complete at the end of the turn. `turn`: at the end of the event loop's turn, for a process whose frames come from
-   * many sockets.
+   * from promises; after BURST_MESSAGES that followed each other within BURST_MS, such as those of many timers, at the end
+   * of the turn. `turn`: at the end of the event loop's turn, for a process whose frames come from many sockets.
    */
   readonly flushAfter: "microtasks" | "turn"
 }
@@ -104,3 +108,7 @@ export interface OutboxOptions {
 const MICROTASK_ROUNDS_MAX = 32
 /** A message costs each process on its way some ten microseconds. */
 const BURST_MS = 0.1
+/** Fewer are what a program's own steps make, of which none should wait for the next one. */
+const BURST_MESSAGES = 8
+/** As it was before any function could replace it. */
+const endOfTurn = setImmediate

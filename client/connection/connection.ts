@@ -99,6 +99,11 @@ export class Connection {
     return isOpen ? this.#outbox.open(bytes) : undefined
   }
 
+  /** Sends what was written, now rather than soon: this thread is about to be blocked. */
+  flush(): void {
+    this.#outbox.flush()
+  }
+
   /** Nobody waits for the call any more. Legal for a call that has ended. */
   abandon(pending: PendingCall): void {
     if (this.#pending.get(pending.id) === pending) this.#giveUp(pending)

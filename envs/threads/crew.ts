@@ -122,19 +122,25 @@ export class Crew {
       if (steps >= mark.tasks) this.#mark(thread)
       else if (steps > 0) {
         behind++
-        const next = behindMark(thread)
-        if (isHeldUp(mark, next)) heldUp++
+        // Asking the system takes time, which is not spent where the answer changes nothing.
+        const next = this.#width.mayGrow ? behindMark(thread) : markOf(thread)
+        if (this.#width.mayGrow && isHeldUp(mark, next)) heldUp++
         this.#active.set(thread, next)
       } else if (this.#isStalled(thread, mark)) {
-        stalled++
-        this.#active.delete(thread)
         this.#waiting.unshift(...thread.takeBack())
-        if (thread.tasks === 0) this.#absent.add(thread)
+        // What ended just now was told to nobody, and nobody looks at a thread that is not active (P2).
+        if (thread.collect()) {
+          if (this.#active.has(thread)) this.#mark(thread)
+        } else {
+          stalled++
+          this.#active.delete(thread)
+          if (thread.tasks === 0) this.#absent.add(thread)
+        }
       }
       this.#rest(thread)
     }
     this.#width.adapt({ stalled, heldUp, ended })
-    if (ended > 0) this.#width.spare(() => this.#threadNumbers())
+    if (ended > 0) this.#width.spare(() => this.#threadsForMore())
     if (behind > 0 && this.#active.size < this.#width.value) this.#share()
     this.#place()
     this.#grow()
@@ -151,8 +157,10 @@ export class Crew {
     return isStalled(thread, mark, next)
   }
 
-  *#threadNumbers(): Iterable<number> {
-    for (const { threadNumber } of this.#threads) yield threadNumber
+  /** The system's numbers of the threads that take calls, or would. */
+  *#threadsForMore(): Iterable<number> {
+    for (const { threadNumber } of this.#active.keys()) yield threadNumber
+    for (const { thread } of this.#idle) yield thread.threadNumber
   }
 
   #grow(): void {

@@ -15,7 +15,6 @@ import {
   isThenable,
   type LoadedFunction,
   replyFailure,
-  replyProgress,
   replyThrown,
   replyValue,
   type ResultSink,
@@ -46,9 +45,12 @@ export interface ThreadStart {
   readonly streams: MessagePort
 }
 
-/** As it was before any function could replace it. */
+/** As they were before any function could replace them. */
 const wakePool = self.postMessage.bind(self)
+const endOfTurn = setImmediate
 const writer = new FrameWriter()
+/** Reports may come while a reply stands in the other. */
+const reports = new FrameWriter()
 /** By number; the error of one that could not be loaded. */
 const functions = new Map<number, LoadedFunction | BunhouseError>()
 const sink: ResultSink = {
@@ -63,8 +65,8 @@ let channel: Channel
 let pace: Pace
 let streams: ThreadStreams
 let current: RunningCall | undefined
-/** A promise is awaited for the frame that was taken. */
-let isAwaiting = false
+/** A frame was taken that is not answered yet: a function runs, or a promise is awaited. */
+let isBusy = false
 const output = threadOutput(
   () => current,
   (lines) => channel.sendIfRoom(lines, ANSWERS_MAX),
@@ -75,7 +77,7 @@ self.addEventListener("message", begin)
 function begin({ data }: MessageEvent<ThreadStart>): void {
   self.removeEventListener("message", begin)
   facts = data.facts
-  self.addEventListener("message", woken)
+  self.addEventListener("message", woken, true) // ahead of any other (H2)
   channel = new Channel(data.end, { wakeOther: () => wakePool(null), onLarge: work })
   pace = new Pace(channel)
   streams = new ThreadStreams(data.streams)
@@ -89,15 +91,16 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   work()
 }
 
-/** H2. */
+/** H2. What functions make up themselves is for themselves. */
 function woken(event: MessageEvent): void {
+  if (!event.isTrusted) return
   event.stopImmediatePropagation()
   work()
 }
 
 /** Takes frames until there are none, or one that must be awaited. */
 function work(): void {
-  if (isAwaiting) return
+  if (isBusy) return
   pace.awake()
   for (let taken = 0; taken < TURN_CALLS_MAX;) {
     if (!channel.next()) {
@@ -106,23 +109,23 @@ function work(): void {
       continue
     }
     taken++
+    isBusy = true
     const { frame } = channel
     const { target } = frame
     pace.begins(target)
     const later = frame.type === FrameType.bind ? bind(frame) : run(frame)
     if (later !== undefined) {
-      isAwaiting = true
       pace.wake()
       void later.then(() => goOn(target)) // it does not reject
       return
     }
     answer(target)
   }
-  setImmediate(work) // H3
+  pace.wake()
+  endOfTurn(work) // H3
 }
 
 function goOn(target: number): void {
-  isAwaiting = false
   answer(target)
   work()
 }
@@ -195,8 +198,8 @@ async function settle(
 /** What an earlier call left running has nothing to report any more. */
 function report(id: number, payload: Uint8Array): void {
   if (current?.id !== id) return
-  replyProgress(sink, id, payload)
-  channel.sendIfRoom(writer, ANSWERS_MAX) // H1
+  reports.write(FrameType.progress, 0, id, 0, 0, 0, payload)
+  channel.sendIfRoom(reports, ANSWERS_MAX) // H1
 }
 
 /** H1. The reply is on its way before its call is passed: what is not passed is not lost. */
@@ -205,6 +208,7 @@ function answer(target: number): void {
   current = undefined
   channel.put(writer)
   channel.pass()
+  isBusy = false
   pace.answered(target)
 }
 

@@ -13,6 +13,7 @@ beforeAll(async () => {
   stack = await startStack()
   await fn((x: unknown) => x, { name: "same" }).to(stack.here)
   await fn((ms: number) => Bun.sleepSync(ms), { name: "nap" }).to(stack.here)
+  await fn(async () => Date.now(), { name: "time" }).to(stack.here)
 })
 afterAll(() => stack[Symbol.asyncDispose]())
 
@@ -50,6 +51,22 @@ describe.each(WAYS)("a blocking call (%s)", (way) => {
        const before = ticks
        nap(200)
        console.log(ticks === before)
+       process.exit(0)`,
+      "connect",
+    )
+    expect((await program.run({ WAY: way })).stdout).toBe("true\n")
+  })
+
+  test("lets run what its program has called before", async () => {
+    using program = writeProgram(
+      stack,
+      `${GET}
+       const time = await own.get<() => Promise<number>>("time")
+       await time()
+       const early = time()
+       nap(300)
+       const blockedUntil = Date.now()
+       console.log((await early) < blockedUntil - 100)
        process.exit(0)`,
       "connect",
     )

@@ -112,6 +112,22 @@ test("microtasks: frames of many timers that fire together share few messages", 
   expect(batches.length).toBeLessThan(100)
 })
 
+test("microtasks: the steps of a turn wait for none of each other (O1)", async () => {
+  const { batches, write } = setUp("microtasks")
+  const left: number[] = []
+  // Each step of the turn finds that what the one before it has written has left.
+  await new Promise<void>((resolve) => {
+    for (let id = 0; id < 5; id++) {
+      setTimeout(() => {
+        left.push(batches.flatMap(idsOf).length)
+        write(id)
+        if (id === 4) resolve()
+      }, 5)
+    }
+  })
+  expect(left).toEqual([0, 1, 2, 3, 4])
+})
+
 test("microtasks: code that writes for ever does not keep its frames back (O1)", async () => {
   const { batches, write } = setUp("microtasks")
   let written = 0

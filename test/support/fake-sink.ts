@@ -38,6 +38,7 @@ export class FakeSink implements ResultSink {
     const frame = new FrameReader()
     frame.open(this.#writer.take())
     while (frame.next()) {
+      if (frame.type === FrameType.progress) continue
       const answers = this.#answers.get(frame.id) ?? []
       this.#answers.set(frame.id, [...answers, read(frame)])
     }

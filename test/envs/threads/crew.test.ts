@@ -5,7 +5,7 @@ import { until } from "../../support/until.ts"
 
 describe("Crew", () => {
   test("never lets a call wait for the end of a long one while there may be more threads (L1)", async () => {
-    await using lab = new ThreadLab({ threadsMax: 24 })
+    await using lab = new ThreadLab({ threadsMax: 24, idleMs: 1_000 })
     // Each ends only when all have begun.
     const gather = await lab.load(`
       const fs = require("node:fs")

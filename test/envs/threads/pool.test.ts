@@ -180,34 +180,6 @@ describe("ThreadPool", () => {
     for (const [i, id] of neighbours.entries()) expect((await answered(id)).value).toBe(i + 1)
   })
 
-  // Late errors are left to test/integration: in a Worker of a test process Bun does not ask for handlers.
-  test("is not confused by what functions do with their thread's own messages (H2)", async () => {
-    makePool({ threadsMax: 1 })
-    const leave = await load(`
-      postMessage("ready"); postMessage(new Uint8Array([1, 2, 3])); self.postMessage({})
-      self.onmessage = () => {}
-      return a`)
-    for (let i = 0; i < 20; i++) expect((await call(leave, i)).value).toBe(i)
-    const calls = Array.from({ length: 5 }, (_, i) => [i, run(leave, i)] as const)
-    for (const [i, id] of calls) expect((await answered(id)).value).toBe(i)
-    expect(pool.size).toBe(1)
-  })
-
-  test("lets functions see and lose none of the messages by which threads are woken (H2)", async () => {
-    makePool({ threadsMax: 1, idleMs: 1_000 })
-    const listen = await load(`
-      globalThis.seen ??= []
-      self.onmessage = ({ data }) => seen.push(data)
-      self.addEventListener("message", ({ data }) => seen.push(data))
-      globalThis.postMessage = () => {}
-      return seen.length`)
-    // Each after a pause, in which the thread has fallen asleep.
-    for (let i = 0; i < 20; i++) {
-      expect((await call(listen)).value).toBe(0)
-      await Bun.sleep(2)
-    }
-  })
-
   test("ends threads that have nothing to do, and starts others when there is", async () => {
     makePool({ idleMs: 10 })
     const add = await load("return a + b")

@@ -1,12 +1,10 @@
 import { describe, expect, test } from "bun:test"
-import { readlinkSync } from "node:fs"
 import { Width } from "../../../envs/threads/width.ts"
 
 const CORES = navigator.hardwareConcurrency
-const TICKS = 200
 
-function grownToCores(): Width {
-  const width = new Width(4_000)
+function grownToCores(ranMsOf?: (thread: number) => number | undefined): Width {
+  const width = new Width(4_000, ranMsOf)
   for (let i = 0; i < 10; i++) width.adapt({ stalled: 0, heldUp: 1, ended: 2 })
   return width
 }
@@ -36,23 +34,28 @@ describe("Width", () => {
     expect(grownToCores().value).toBe(CORES)
   })
 
-  test.if(process.platform === "linux" && CORES > 1)(
-    "shrinks while threads have little to do, down to one, and not while they are busy",
-    async () => {
-      const own = Number(/\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0])
-      const idle = grownToCores()
-      for (let i = 0; i < TICKS * CORES; i++) {
-        idle.spare(() => [own])
-        if (i % 20 === 0) await Bun.sleep(1)
-      }
-      expect(idle.value).toBe(1)
-      const busy = grownToCores()
-      // As busy as one thread per core: the same one counted so often.
-      for (let i = 0; i < TICKS; i++) {
-        busy.spare(() => Array.from({ length: CORES * 4 }, () => own))
-        for (const end = performance.now() + 0.2; performance.now() < end;);
-      }
-      expect(busy.value).toBe(CORES)
-    },
-  )
+  test.if(CORES > 1)("shrinks while threads have little to do, down to one", () => {
+    const width = grownToCores((thread) => performance.now() * (thread === 1 ? 0.4 : 0))
+    lookOften(width, [1, 2])
+    expect(width.value).toBe(1)
+  })
+
+  test.if(CORES > 1)("does not shrink while they are busy, or where nobody knows", () => {
+    for (const ranMsOf of [() => performance.now(), () => undefined]) {
+      const width = grownToCores(ranMsOf)
+      lookOften(
+        width,
+        Array.from({ length: CORES }, (_, thread) => thread),
+      )
+      expect(width.value).toBe(CORES)
+    }
+  })
 })
+
+/** As many ticks as several looks take, within some milliseconds. */
+function lookOften(width: Width, threads: readonly number[], looks = CORES * 4): void {
+  for (let look = 0; look < looks; look++) {
+    for (let tick = 0; tick < 50; tick++) width.spare(() => threads)
+    for (const end = performance.now() + 1; performance.now() < end;);
+  }
+}
