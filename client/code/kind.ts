@@ -1,4 +1,4 @@
-import { types } from "node:util"
+import types from "node:util/types"
 import { BunhouseError } from "../../protocol/errors.ts"
 import type { FunctionKind } from "../../protocol/function-spec.ts"
 import { isMethodCalledAsync, readWords } from "./words.ts"

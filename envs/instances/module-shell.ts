@@ -1,7 +1,7 @@
 import { BunhouseError } from "../../protocol/errors.ts"
 import { MEMBERS_MAX } from "../../protocol/limits.ts"
 import type { ModuleExport } from "../../protocol/function-spec.ts"
-import { types } from "node:util"
+import types from "node:util/types"
 import { isConcreteClass, membersOf, placeOfMembers } from "../../client/code/members.ts"
 import { Refusal } from "./refusal.ts"
 

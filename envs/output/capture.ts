@@ -27,8 +27,10 @@ function captureConsole(take: (stream: OutputStream, text: string) => void): voi
       colorMode: false,
     })
   }
-  for (const [name, original] of Object.entries(console)) {
-    if (typeof original !== "function" || name === "Console") continue
+  for (const name of Object.keys(console)) {
+    if (name === "Console") continue // Reading it would make it.
+    const original: unknown = Reflect.get(console, name)
+    if (typeof original !== "function") continue
     Reflect.set(console, name, (...parts: unknown[]): unknown => {
       own ??= made()
       const method: unknown = Reflect.get(own, name)
@@ -42,7 +44,7 @@ function captureConsole(take: (stream: OutputStream, text: string) => void): voi
   })
 }
 
-/** Looking at what is there would make it: it is made anew, on the same descriptor. */
+/** Looking at what is there would make it, and so would defining it while it is: it is made anew, on the same descriptor. */
 function captureStream(name: OutputStream, take: (text: string) => void): void {
   let stream: NodeJS.WritableStream | undefined
   const made = (): NodeJS.WritableStream => {
@@ -51,6 +53,8 @@ function captureStream(name: OutputStream, take: (text: string) => void): void {
     replaceWrite(real, take)
     return real
   }
+  // An assignment does not look at what it replaces.
+  Reflect.set(process, name, undefined)
   Object.defineProperty(process, name, {
     configurable: true,
     enumerable: true,
