@@ -1,6 +1,7 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import type { OpenTransport } from "./connection/transport.ts"
 import type { Daemon } from "./daemon.ts"
+import type { Link } from "./link.ts"
 
 /** What a function can know about the call that it runs for. */
 export interface CallContext {
@@ -98,13 +99,22 @@ export function transportInside(): OpenTransport | undefined {
 }
 
 /** Told by client/index.ts, whose `here` it is. */
-export function provideHere(daemon: Daemon): void {
+export function provideHere(daemon: Daemon, link: Link): void {
   here = daemon
+  hereLink = link
 }
 
 /** What `context().here` is. */
 export function ownDaemon(): Daemon {
-  if (here !== undefined) return here
+  return here ?? notLoaded()
+}
+
+/** All ways to it. */
+export function ownLink(): Link {
+  return hereLink ?? notLoaded()
+}
+
+function notLoaded(): never {
   throw new BunhouseError("INTERNAL", "the library was not loaded as a whole")
 }
 
@@ -113,3 +123,4 @@ let currentCall: () => SurroundingCall | undefined = () => undefined
 let ownTransport: OpenTransport | undefined
 let ownToken: string | undefined
 let here: Daemon | undefined
+let hereLink: Link | undefined

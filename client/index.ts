@@ -5,6 +5,7 @@
  */
 import { provideHere, transportInside } from "./context.ts"
 import { Daemon } from "./daemon.ts"
+import { linkOf } from "./link.ts"
 import { setQuiet } from "./notices.ts"
 import type { ConnectOptions } from "./settings.ts"
 
@@ -44,7 +45,7 @@ setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
 
 /** The daemon on this machine; inside of a remote function, the one that runs it. */
 export const here: Daemon = new Daemon({}, process.env, transportInside())
-provideHere(here)
+provideHere(here, linkOf(here))
 
 /** Any daemon, by address and token; options that are left out are found as for `here`. */
 export function connect(options: ConnectOptions = {}): Daemon {

@@ -1,6 +1,5 @@
-import { ownDaemon } from "../client/context.ts"
+import { ownLink } from "../client/context.ts"
 import type { OutgoingCall } from "../client/connection/pending.ts"
-import { linkOf } from "../client/link.ts"
 import { decodePayload, encodeArgs } from "../protocol/codec/index.ts"
 import { now, remainingMs } from "../protocol/deadlines.ts"
 import {
@@ -172,7 +171,7 @@ class WaitingCall {
           reject(new Failure(error, encodeOrigin(NONE, { env, function: fn, callId })))
         },
       }
-      linkOf(ownDaemon()).connection.call(call)
+      ownLink().connection.call(call)
     })
   }
 

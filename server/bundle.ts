@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import type { BunPlugin } from "bun"
 import { sourcePath } from "../protocol/root.ts"
-import { bundleFolder, bundlesFolder, PROGRAMS } from "./programs.ts"
+import { bundleFolder, bundlesFolder, MODULES, PROGRAMS } from "./programs.ts"
 
 /**
  * `bun server/bundle.ts <cache folder>`: makes the bundles of programs.ts and takes older ones away. A program of its own,
@@ -15,7 +15,7 @@ async function main(cache: string): Promise<void> {
   mkdirSync(dirname(draft), { recursive: true, mode: 0o700 })
   try {
     await Bun.build({
-      entrypoints: PROGRAMS.map(sourcePath),
+      entrypoints: [...PROGRAMS, ...MODULES].map(sourcePath),
       root: sourcePath(""),
       outdir: draft,
       target: "bun",
@@ -23,7 +23,7 @@ async function main(cache: string): Promise<void> {
       bytecode: true,
       // Names stay: they stand in stacks.
       minify: { whitespace: true, syntax: true, identifiers: false },
-      plugins: [rooted(folder), packagesByPath],
+      plugins: [rooted(folder), modulesByPath(folder), packagesByPath],
     })
     renameSync(draft, folder)
   } catch (error) {
@@ -54,6 +54,21 @@ function rooted(folder: string): BunPlugin {
           contents = contents.replace(line, () => `const ${name} = ${JSON.stringify(answer)}`)
         }
         return { contents, loader: "ts" }
+      })
+    },
+  }
+}
+
+/** Imports of what is a bundle of its own stay imports, of that bundle. */
+function modulesByPath(folder: string): BunPlugin {
+  const modules = new Set<string>(MODULES)
+  return {
+    name: "modules",
+    setup(build) {
+      build.onResolve({ filter: /^\..*\.ts$/ }, ({ path, importer }) => {
+        const module = relative(sourcePath(""), join(dirname(importer), path))
+        if (!modules.has(module)) return undefined
+        return { path: join(folder, module.replace(/\.ts$/, ".js")), external: true }
       })
     },
   }

@@ -8,8 +8,10 @@ import { PACKAGE_VERSION } from "../protocol/version.ts"
  * The programs that run as processes or threads of their own. Each can be started from its source; bundled ahead it starts
  * in half the time, so `bunhouse start` has bundles made, in the background, for the next start (bundle.ts).
  *
- * Invariant:
+ * Invariants:
  * B1. A bundle is used only where it was made of exactly these sources by this very Bun: its folder is named after them.
+ * B2. What stands in several bundles is there several times. What all of a process or thread must share (a class that
+ *     `instanceof` asks for, the call that runs) is therefore in one of MODULES; what others keep is their own affair.
  */
 export const PROGRAMS = [
   "server/main.ts",
@@ -17,6 +19,13 @@ export const PROGRAMS = [
   "envs/threads/thread.ts",
   "envs/watchdog/thread.ts",
 ] as const
+
+/**
+ * Modules that are bundles of their own: whoever imports one gets it from there, once for each process or thread, and not
+ * before the import runs. So a thread reads the library only when its function asks for it, and the library knows the same
+ * errors and the same call as the thread does, as it is from source.
+ */
+export const MODULES = ["protocol/errors.ts", "client/context.ts", "client/index.ts"] as const
 
 /** What to start the daemon by: its bundle where there is one, else its source. BUNHOUSE_BUNDLE=0 asks for the source. */
 export function daemonProgram(cache: string, environment: Environment): string {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { fn } from "../../client/index.ts"
+import { BunhouseError, fn } from "../../client/index.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import { bundleInBackground, daemonProgram } from "../../server/entry.ts"
 import { temporaryFolder } from "../support/folder.ts"
@@ -45,6 +45,20 @@ describe("a daemon that is started from its bundle", () => {
     expect(onThread.sync(3)).toEqual([3, "onThread", false])
   })
 
+  test("has threads that read the library when a function asks for it, and no sooner", async () => {
+    const filesRead = await fn(
+      async function filesRead(asks: boolean) {
+        if (asks) await import("bunhouse")
+        const { createRequire } = await import("node:module")
+        return Object.keys(createRequire("/").cache)
+      },
+      { name: "filesRead", run: "thread" },
+    ).to(stack.here.env("reading"))
+    const library = join(program, "../../client/index.js")
+    expect(await filesRead(false)).not.toContain(library)
+    expect(await filesRead(true)).toContain(library)
+  })
+
   test("calls back into the daemon from inside of an env, also sends functions from there", async () => {
     const nested = await fn(
       async function nested(x: number): Promise<number> {
@@ -75,6 +89,77 @@ describe("a daemon that is started from its bundle", () => {
     expect(command).toContain(program)
   })
 })
+
+describe.each(["bundle", "source"])(
+  "a function on a thread of a daemon started from its %s",
+  (form) => {
+    let other: Stack
+    beforeAll(async () => {
+      other = await startStack({
+        program: form === "bundle" ? program : sourcePath("server/main.ts"),
+      })
+    }, 40_000)
+    afterAll(() => other[Symbol.asyncDispose]())
+
+    test("throws an error of the library, which arrives as one", async () => {
+      const full = await fn(
+        async function full() {
+          const library = await import("bunhouse")
+          throw new library.BunhouseError("OVERLOADED", "full", {
+            retryAfterMs: 50,
+            path: "a.b",
+            ran: "maybe",
+          })
+        },
+        { name: "full", run: "thread" },
+      ).to(other.here)
+      const thrown: unknown = await full().catch((error: unknown) => error)
+      expect(thrown).toBeInstanceOf(BunhouseError)
+      expect(thrown).toMatchObject({
+        code: "OVERLOADED",
+        message: "full",
+        ran: "maybe",
+        path: "a.b",
+        retryAfterMs: 50,
+      })
+    })
+
+    test("knows the errors of its thread and of the calls that it makes", async () => {
+      const known = await fn(
+        async function known() {
+          const library = await import("bunhouse")
+          const codes: string[] = []
+          const note = (error: unknown) => {
+            codes.push(error instanceof library.BunhouseError ? error.code : String(error))
+          }
+          try {
+            library.context().progress(2)
+          } catch (error) {
+            note(error)
+          }
+          await library.here.get("default/nothing").catch(note)
+          return codes
+        },
+        { name: "known", run: "thread" },
+      ).to(other.here)
+      expect(await known()).toEqual(["INVALID_ARGUMENT", "NOT_FOUND"])
+    })
+
+    test("makes calls that know the call around them, blocking ones too", async () => {
+      const depth = fn(async () => (await import("bunhouse")).context().depth, { name: "depth" })
+      await depth.to(other.here)
+      const nest = await fn(
+        async function nest() {
+          const { context } = await import("bunhouse")
+          const inner = await context().here.get<() => Promise<number>>("default/depth")
+          return [context().depth, await inner(), inner.sync()]
+        },
+        { name: "nest", run: "thread" },
+      ).to(other.here)
+      expect(await nest()).toEqual([0, 1, 1])
+    })
+  },
+)
 
 describe("bundleInBackground()", () => {
   test("makes nothing where BUNHOUSE_BUNDLE is 0, and such a start uses the source", () => {
