@@ -14,17 +14,8 @@ async function main(cache: string): Promise<void> {
   const draft = join(bundlesFolder(cache), `draft-${process.pid}`)
   mkdirSync(dirname(draft), { recursive: true, mode: 0o700 })
   try {
-    await Bun.build({
-      entrypoints: [...PROGRAMS, ...MODULES].map(sourcePath),
-      root: sourcePath(""),
-      outdir: draft,
-      target: "bun",
-      format: "cjs",
-      bytecode: true,
-      // Names stay: they stand in stacks.
-      minify: { whitespace: true, syntax: true, identifiers: false },
-      plugins: [rooted(folder), modulesByPath(folder), packagesByPath],
-    })
+    // One at a time: what is bundled together keeps in each bundle what any of them uses.
+    for (const entry of [...PROGRAMS, ...MODULES]) await bundle(entry, draft, folder)
     renameSync(draft, folder)
   } catch (error) {
     rmSync(draft, { recursive: true, force: true })
@@ -35,6 +26,21 @@ async function main(cache: string): Promise<void> {
     const path = join(bundlesFolder(cache), old)
     if (path !== folder && !old.startsWith("draft-")) rmSync(path, { recursive: true, force: true })
   }
+}
+
+/** Makes one bundle, into `draft`, which is to be renamed to `folder`. */
+async function bundle(entry: string, draft: string, folder: string): Promise<void> {
+  await Bun.build({
+    entrypoints: [sourcePath(entry)],
+    root: sourcePath(""),
+    outdir: draft,
+    target: "bun",
+    format: "cjs",
+    bytecode: true,
+    // Names stay: they stand in stacks.
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    plugins: [rooted(folder), modulesByPath(folder), packagesByPath],
+  })
 }
 
 /** Writes into protocol/root.ts where the sources and the bundles are. */
