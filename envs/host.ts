@@ -11,6 +11,7 @@ import { asBunhouseError, BunhouseError, toErrorRecord } from "../protocol/error
 import { parseJson } from "../protocol/fields.ts"
 import { FrameFlag, FrameReader, FrameType } from "../protocol/frame.ts"
 import { THREAD_IDLE_MS } from "../protocol/limits.ts"
+import { rotateLog } from "../protocol/log-rotation.ts"
 import { Outbox } from "../protocol/outbox.ts"
 import { PARTS_STREAM } from "../protocol/parts/part.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
@@ -23,7 +24,7 @@ import { LaterArguments } from "./later-arguments.ts"
 import { loadFunction, loadTooSlow } from "./load-function.ts"
 import { Loop } from "./loop.ts"
 import { logLine } from "./output/log-line.ts"
-import { LogWriter } from "./output/log-writer.ts"
+import { LogWriter, STDERR } from "./output/log-writer.ts"
 import { OutputLog } from "./output/output-log.ts"
 import { OwnCalls } from "./own-calls.ts"
 import { type LoadedFunction, replyFailure } from "./run-call.ts"
@@ -100,7 +101,7 @@ export class Host {
     this.transport = new DaemonTransport(connection, bootstrap.subjects, this.#own)
     const forced = new ForcedEnds(this.#outbox)
     this.#instances = new InstanceThreads(facts, large, forced)
-    const log = new LogWriter(bootstrap.logFile)
+    const log = new LogWriter(() => rotateLog(STDERR, bootstrap.logFile))
     this.output = new OutputLog({
       current: () => this.loop.current(),
       write: (call, stream, timeMs, json) => log.write(logLine(call, stream, timeMs, json), timeMs),

@@ -1,4 +1,3 @@
-import { basename } from "node:path"
 import { isConcreteClass } from "../client/code/members.ts"
 import type { LoadedAs } from "../protocol/env-control.ts"
 import { BunhouseError } from "../protocol/errors.ts"
@@ -16,7 +15,7 @@ import type { LoadedFunction } from "./run-call.ts"
 export async function loadFunction(source: Source, index: number): Promise<LoadedFunction> {
   const { name, path, as } = source
   // The daemon names the file of a code after its version.
-  const version = basename(path, ".mjs")
+  const version = path.slice(path.lastIndexOf("/") + 1).replace(/\.mjs$/, "")
   const isShared = as !== "function" || source.export !== "default"
   const module = await importing(name, path, () => {
     return isShared ? sharedModule(path, index) : importModule(path, index)

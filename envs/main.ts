@@ -5,6 +5,7 @@ import { parseJson } from "../protocol/fields.ts"
 import { rotateLog } from "../protocol/log-rotation.ts"
 import { Host } from "./host.ts"
 import { captureOutput } from "./output/capture.ts"
+import { STDERR } from "./output/log-writer.ts"
 import { outliveLateErrors } from "./late-errors.ts"
 import { provideLibrary } from "./provide-library.ts"
 
@@ -45,7 +46,6 @@ async function main(): Promise<void> {
   await host.start()
 }
 
-const STDERR = 2
 /** Threads and programs of functions write to the log, too. */
 const LOG_LOOK_MS = 1_000
 

@@ -1,23 +1,23 @@
-import { writeSync } from "node:fs"
 import { LOG_CHECK_BYTES } from "../../protocol/limits.ts"
-import { rotateLog } from "../../protocol/log-rotation.ts"
 
 /**
  * Appends lines to the env's log, to which the process's stderr leads. The first lines of every few milliseconds are
  * written at once, so that they are there when their function then hangs or crashes; what is beyond them, in a burst, is
  * written together.
+ *
+ * What it writes with is loaded by the first line: most threads never print any.
  */
 export class LogWriter {
-  readonly #path: string | undefined
+  readonly #bound: (() => void) | undefined
   #lines: string[] = []
   #windowAt = 0
   #writtenAtOnce = 0
   #bytes = 0
   #isScheduled = false
 
-  /** `path` is where stderr leads to; undefined where somebody else looks after its size. */
-  constructor(path: string | undefined) {
-    this.#path = path
+  /** `bound` is called now and then to keep the log from growing; left out where somebody else looks after that. */
+  constructor(bound?: () => void) {
+    this.#bound = bound
     process.on("exit", () => this.flush())
   }
 
@@ -42,18 +42,18 @@ export class LogWriter {
     const text = this.#lines.join("")
     this.#lines = []
     try {
-      writeSync(STDERR, text)
+      process.getBuiltinModule("node:fs").writeSync(STDERR, text)
     } catch {
       // A full disk must not fail the function.
     }
     this.#bytes += text.length
-    if (this.#path === undefined || this.#bytes < LOG_CHECK_BYTES) return
+    if (this.#bound === undefined || this.#bytes < LOG_CHECK_BYTES) return
     this.#bytes = 0
-    rotateLog(STDERR, this.#path)
+    this.#bound()
   }
 }
 
-const STDERR = 2
+export const STDERR = 2
 const WINDOW_MS = 5
 const AT_ONCE_MAX = 8
 const LINES_MAX = 1_024

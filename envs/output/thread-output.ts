@@ -13,7 +13,7 @@ export function threadOutput(
   post: (writer: FrameWriter) => boolean,
 ): OutputLog {
   const writer = new FrameWriter()
-  const log = new LogWriter(undefined)
+  const log = new LogWriter()
   return new OutputLog({
     current,
     write: (call, stream, timeMs, json) => log.write(logLine(call, stream, timeMs, json), timeMs),

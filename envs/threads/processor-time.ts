@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from "node:fs"
+import { readFileSync } from "node:fs"
 
 /**
  * What the system knows of a thread's use of processors. It tells a call that takes long from one whose thread did not
@@ -9,15 +9,6 @@ export interface ProcessorTime {
   readonly ranMs: number
   /** It runs, or would if there were a processor for it; otherwise it sleeps. */
   readonly isRunnable: boolean
-}
-
-/** The system's number of the calling thread; 0 where that cannot be told. */
-export function ownThreadNumber(): number {
-  try {
-    return Number(/\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0] ?? 0)
-  } catch {
-    return 0
-  }
 }
 
 /** Takes some microseconds. */

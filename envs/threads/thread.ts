@@ -19,9 +19,9 @@ import {
   replyValue,
   type ResultSink,
 } from "../run-call.ts"
-import { ownThreadNumber } from "./processor-time.ts"
 import { Channel, type ChannelEnd } from "./channel.ts"
 import { Pace } from "./pace.ts"
+import { ownThreadNumber } from "./thread-number.ts"
 import { ThreadStreams } from "./thread-streams.ts"
 
 /**

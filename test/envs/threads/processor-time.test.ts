@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
-import { ownThreadNumber, processorTime } from "../../../envs/threads/processor-time.ts"
+import { processorTime } from "../../../envs/threads/processor-time.ts"
+import { ownThreadNumber } from "../../../envs/threads/thread-number.ts"
 
 const isLinux = process.platform === "linux"
 
