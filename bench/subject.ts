@@ -39,7 +39,7 @@ export interface Subject extends AsyncDisposable {
   readonly crash: () => Promise<Remote<typeof workload.crash>>
   /** Functions to be stopped, in an env with one thread. */
   readonly stoppable: () => Promise<Stoppable>
-  /** Occupies `count` threads at once. */
+  /** Occupies `count` threads at once, for long enough that each call has one of its own. */
   readonly sleepOnThreads: (count: number) => Promise<void>
   /** Ends the daemon and starts it again in the same home; returns milliseconds. */
   restart(): Promise<number>
@@ -134,7 +134,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     crash: () => fn(workload.crash, { name: "crash" }).to(inEnv("crashing")),
     stoppable: () => (stoppable ??= sendStoppable(here.env("stoppable", { threads: { max: 1 } }))),
     async sleepOnThreads(count) {
-      await Promise.all(Array.from({ length: count }, () => sleep.async(0.2)))
+      await Promise.all(Array.from({ length: count }, () => sleep.async(2)))
     },
     async restart() {
       const start = performance.now()
