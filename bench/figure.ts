@@ -52,6 +52,8 @@ export interface Scenario {
   readonly turns?: number
   /** Figures that build on each other are always measured in the order given. */
   readonly isOrdered?: true
+  /** It leaves much running, and is measured after all that would be disturbed by that. */
+  readonly isLast?: true
   /** What is measured is as warm as it gets: no round is thrown away. */
   readonly isWarm?: true
   /** Rounds that are enough, where more would take minutes. Default: as many as the run has. */

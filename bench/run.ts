@@ -18,6 +18,19 @@ export async function run(
   progress: (line: string) => void,
 ): Promise<Map<string, Taken>> {
   const taken = new Map<string, Taken>()
+  for (const isLast of [false, true]) {
+    const together = scenarios.filter((scenario) => (scenario.isLast === true) === isLast)
+    await runTogether(together, rounds, progress, taken)
+  }
+  return taken
+}
+
+async function runTogether(
+  scenarios: readonly Scenario[],
+  rounds: number,
+  progress: (line: string) => void,
+  taken: Map<string, Taken>,
+): Promise<void> {
   for (let round = 0; round <= rounds; round++) {
     for (const scenario of scenarios) {
       if (round > (scenario.roundsMax ?? rounds) || (round === 0 && scenario.isWarm === true))
@@ -36,7 +49,6 @@ export async function run(
       for (const [figure, ofTurns] of values) takenOf(taken, figure).values.push(median(ofTurns))
     }
   }
-  return taken
 }
 
 /** Every other time backwards, so that no figure always comes after the same other one. */

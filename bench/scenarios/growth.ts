@@ -30,6 +30,7 @@ export function growth({ subject, extent }: Stage): Scenario {
   ]
   return {
     name: "growth",
+    isLast: true,
     turns,
     roundsMax: extent.isQuick ? 1 : 3,
     figures: [grown(SMALL, async () => {}), ...cases],
