@@ -106,7 +106,7 @@ function timelines(taken: ReadonlyMap<string, Taken>): Record<string, string> {
 function page({ facts, lines }: Run, plots: readonly string[]): string {
   const rows = lines.map(
     ({ name, value, unit, min, max, goal = "", verdict = "", change }) =>
-      `<tr class="${verdict}">${[name, value, unit, `${min} … ${max}`, goal, verdict, change?.verdict ?? ""].map(cell).join("")}</tr>`,
+      `<tr class="${verdict}">${[name, value, unit, `${show(min)} … ${show(max)}`, goal, verdict, change?.verdict ?? ""].map(cell).join("")}</tr>`,
   )
   const about = Object.entries(facts).map(([name, value]) => `<dt>${name}</dt>${data(value)}`)
   return `<!doctype html>
@@ -120,7 +120,11 @@ ${plots.map((plot) => `<figure>${plot}</figure>`).join("\n")}
 
 function cell(value: string | number): string {
   const isNumber = typeof value === "number"
-  return `<td${isNumber ? ' class="n"' : ""}>${escapeText(isNumber ? value.toLocaleString("en") : value)}</td>`
+  return `<td${isNumber ? ' class="n"' : ""}>${escapeText(isNumber ? show(value) : value)}</td>`
+}
+
+function show(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 1_000 ? 2 : 0 })
 }
 
 function data(value: string | number): string {
@@ -131,5 +135,6 @@ const STYLE = `
 body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;width:100%}td,th{padding:.3rem .6rem;border-bottom:1px solid #eee;text-align:left}
 .n{text-align:right;font-variant-numeric:tabular-nums}.met td:nth-child(6){color:#228833}.missed td:nth-child(6){color:#c33}
+td:nth-child(4){white-space:nowrap}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1rem}dt{color:#777}dd{margin:0}figure{margin:2rem 0}
 `
