@@ -82,10 +82,12 @@ export async function allAtOnce(call: Call, count: number): Promise<Measured> {
   return { value: performance.now() - start, spans: spans.slice(0, SPANS_MAX) }
 }
 
-/** The middle one of some rounds' values. */
+/** The middle one of some rounds' values, or the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
-  return sorted[sorted.length >> 1] ?? Number.NaN
+  const upper = sorted[sorted.length >> 1] ?? Number.NaN
+  const lower = sorted[(sorted.length - 1) >> 1] ?? Number.NaN
+  return (lower + upper) / 2
 }
 
 function histogram(): Histogram {

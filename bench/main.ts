@@ -31,7 +31,7 @@ const options = new Command("bench")
   .option("--full", "all scenarios, at their full size, with a report")
   .option("--quick", "every scenario that is judged, in short rounds")
   .option("--only <text>", "scenarios whose name contains this text")
-  .option("--rounds <n>", "rounds to take the medians of (5; with --quick 3)")
+  .option("--rounds <n>", "rounds to take the medians of (5; with --quick 2)")
   .option("--json", "print one JSON line per figure and ratio")
   .option("--baseline <file>", "compare with the last run in this file of results")
   .option("--results <file>", "file to append the results to", join(RESULTS, "local.jsonl"))
@@ -50,7 +50,7 @@ const options = new Command("bench")
 
 setQuiet(true)
 const { full, quick, only } = options
-const rounds = Number(options.rounds ?? (quick ? 3 : 5))
+const rounds = Number(options.rounds ?? (quick ? 2 : 5))
 const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline)
 const { cache } = homePaths(homeRoot(process.env))
 const natsServer = await findNatsServer({

@@ -134,7 +134,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     crash: () => fn(workload.crash, { name: "crash" }).to(inEnv("crashing")),
     stoppable: () => (stoppable ??= sendStoppable(here.env("stoppable", { threads: { max: 1 } }))),
     async sleepOnThreads(count) {
-      await Promise.all(Array.from({ length: count }, () => sleep.async(2)))
+      await Promise.all(Array.from({ length: count }, () => sleep.async(1)))
     },
     async restart() {
       const start = performance.now()

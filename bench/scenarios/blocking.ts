@@ -16,6 +16,8 @@ export function blocking({ subject, floors, peers, extent }: Stage): Scenario {
   const byThread = verified((i) => subject.echoResident.sync(i))
   const empty = spawned("empty.js")
   const http = spawned("http-call.js", floors.httpUrl)
+  // Until the engine has compiled the daemon's route; a thread's calls are so much quicker that it takes more.
+  const warmUpCalls = extent.isQuick ? 20 : 50
   let measuredAt = Number.NEGATIVE_INFINITY
   return {
     name: "blocking calls",
@@ -23,8 +25,8 @@ export function blocking({ subject, floors, peers, extent }: Stage): Scenario {
     figures: [
       us(BY_SPAWN, async () => {
         if (performance.now() - measuredAt > COLD_AFTER_MS) {
-          for (let i = 0; i < WARM_UP_CALLS; i++) bySpawn(i)
-          for (let i = 0; i < WARM_UP_CALLS * 20; i++) byThread(i)
+          for (let i = 0; i < warmUpCalls; i++) bySpawn(i)
+          for (let i = 0; i < warmUpCalls * 20; i++) byThread(i)
         }
         const measured = oneAfterAnother(bySpawn, spawns)
         measuredAt = performance.now()
@@ -62,8 +64,6 @@ export function blocking({ subject, floors, peers, extent }: Stage): Scenario {
   }
 }
 
-/** Until the engine has compiled the daemon's route; a thread's calls are so much quicker that it takes more. */
-const WARM_UP_CALLS = 50
 /** The engine throws away code that has not run for a while. */
 const COLD_AFTER_MS = 10_000
 

@@ -52,12 +52,12 @@ export interface Extent {
 export const QUICK: Extent = {
   isQuick: true,
   sequentialCalls: 200,
-  flightMs: 250,
+  flightMs: 200,
   turns: 2,
   blockingCalls: 8,
   slowReader: { items: 100_000, length: 1_000, atOnce: 1_000 },
   jobs: 300,
-  grown: { envs: 10, functions: 300, connections: 300 },
+  grown: { envs: 8, functions: 200, connections: 100 },
 }
 
 export const FULL: Extent = {

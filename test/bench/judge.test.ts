@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import type { Figure, Scenario } from "../../bench/figure.ts"
 import { judge, type Line } from "../../bench/judge.ts"
+import { median } from "../../bench/load.ts"
 import type { Taken } from "../../bench/run.ts"
 
 function figure(name: string): Figure {
@@ -59,4 +60,15 @@ describe("judge()", () => {
     const lines = judge([SCENARIO], takenOf({ ours: [...ours], floor: [100] }), baseline)
     expect(lineOf(lines, "ours")?.change).toEqual({ baseline: 100, verdict })
   })
+})
+
+describe("median()", () => {
+  test.each([
+    [[3], 3],
+    [[5, 1], 3],
+    [[9, 1, 4], 4],
+    [[8, 2, 4, 6], 5],
+  ])("of %p is %p", (values, middle) => expect(median(values)).toBe(middle))
+
+  test("of nothing is not a number", () => expect(median([])).toBeNaN())
 })
