@@ -50,8 +50,9 @@ function ratiosOf(taken: ReadonlyMap<string, Taken>, of: string, to: readonly st
 
 function lineOf(name: string, unit: string, values: readonly number[], goal?: Goal): Line {
   const digits = unit === "ratio" ? 2 : 1
-  const rounded = values.map((value) => Number(value.toFixed(digits)))
-  const value = median(rounded)
+  const round = (value: number) => Number(value.toFixed(digits))
+  const rounded = values.map(round)
+  const value = round(median(values))
   return {
     name,
     unit,

@@ -51,9 +51,9 @@ export interface Extent {
 
 export const QUICK: Extent = {
   isQuick: true,
-  sequentialCalls: 200,
+  sequentialCalls: 160,
   flightMs: 200,
-  turns: 2,
+  turns: 1,
   blockingCalls: 8,
   slowReader: { items: 100_000, length: 1_000, atOnce: 1_000 },
   jobs: 300,
