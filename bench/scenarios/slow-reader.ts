@@ -12,7 +12,6 @@ export function slowReader({ subject, extent }: Stage): Scenario {
   const name = `growth of resident memory while a slow reader takes ${items} items`
   return {
     name: "slow reader",
-    isWarm: true,
     roundsMax: 1,
     figures: [{ name, unit: "MB", measure: growth }],
     bounds: [{ name, goal: { atMost: 48 } }],

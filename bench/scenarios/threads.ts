@@ -6,7 +6,8 @@ import type { Stage } from "./index.ts"
 /** Sync functions on threads: against async ones, and against pools that never leave the process. */
 export function threads({ subject, peers, extent }: Stage): Scenario {
   const { turns } = extent
-  const ms = extent.flightMs / turns
+  // Threads start during the first calls, and compile for themselves.
+  const ms = Math.max(400, extent.flightMs) / turns
   const async256 = "async echo beside it, 256 in flight"
   return {
     name: "threads",
