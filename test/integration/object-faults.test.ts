@@ -54,17 +54,18 @@ describe("a large object", () => {
     const before = { daemon: await rssOf(here), client: process.memoryUsage.rss() }
     const peak = { ...before }
     const watch = setInterval(() => {
+      // Held is what the collector leaves: in this process it has other tests to clean up after as well.
+      Bun.gc(true)
       peak.client = Math.max(peak.client, process.memoryUsage.rss())
       void rssOf(here).then((rss) => (peak.daemon = Math.max(peak.daemon, rss)))
-    }, 20)
+    }, 50)
     const ref = await here.objects.put(megabytes(300))
     const stream = await here.objects.getStream(ref)
     expect(await mebibytesIn(stream)).toBe(300)
     clearInterval(watch)
     expect(ref.bytes).toBe(300 * MIB)
-    // The client is this very process, in which the collector has other tests to clean up after as well.
     expect((peak.daemon - before.daemon) / MIB).toBeLessThan(120)
-    expect((peak.client - before.client) / MIB).toBeLessThan(200)
+    expect((peak.client - before.client) / MIB).toBeLessThan(100)
   })
 
   test("that is deleted is read to its end, and removed when the last reader has gone", async () => {
