@@ -1,5 +1,6 @@
 import { BunhouseError } from "../protocol/errors.ts"
-import type { OpenTransport } from "./connection/transport.ts"
+import type { BlockedCall } from "../protocol/extra.ts"
+import type { OwnWay } from "./connection/transport.ts"
 import type { Daemon } from "./daemon.ts"
 import type { Link } from "./link.ts"
 
@@ -36,6 +37,8 @@ export interface SurroundingCall extends CallContext {
   readonly id: number
   /** Under which the daemon knows it, or the outermost call around it that stays in its env process. */
   readonly daemonId: number
+  /** Who is blocked while its function is. */
+  readonly blocked: BlockedCall
   /** Milliseconds until the deadline, at least 1; 0 for none. */
   readonly leftMs: number
   /** Its function has returned. What that has left running makes calls of its own. */
@@ -59,14 +62,11 @@ export function context(): CallContext {
 /** Where this copy of the library runs: in a caller's own process, or inside of an env. */
 export type RunsIn = "caller" | "env loop" | "env thread"
 
-/**
- * Set once by an env process for its own copy of the library. `transport` is its way to the daemon; without one, it
- * connects like anybody.
- */
+/** Set once by an env process for its own copy of the library. */
 export function runInside(inside: Inside): void {
   runsIn = inside.place
   currentCall = inside.current
-  ownTransport = inside.transport
+  ownWay = inside.way
   ownToken = inside.token
 }
 
@@ -74,7 +74,7 @@ export function runInside(inside: Inside): void {
 interface Inside {
   readonly place: RunsIn
   readonly current: () => SurroundingCall | undefined
-  readonly transport?: OpenTransport
+  readonly way?: OwnWay
   /** The daemon's token, where it stands in no file. */
   readonly token?: string | undefined
 }
@@ -93,9 +93,9 @@ export function surroundingCall(): SurroundingCall | undefined {
   return currentCall()
 }
 
-/** The way of this process to its own daemon, where it has one that others have not. */
-export function transportInside(): OpenTransport | undefined {
-  return ownTransport
+/** The way of this process or thread to its own daemon, where it has one that others have not. */
+export function wayInside(): OwnWay | undefined {
+  return ownWay
 }
 
 /** Told by client/index.ts, whose `here` it is. */
@@ -120,7 +120,7 @@ function notLoaded(): never {
 
 let runsIn: RunsIn = "caller"
 let currentCall: () => SurroundingCall | undefined = () => undefined
-let ownTransport: OpenTransport | undefined
+let ownWay: OwnWay | undefined
 let ownToken: string | undefined
 let here: Daemon | undefined
 let hereLink: Link | undefined

@@ -8,7 +8,7 @@ import { DEFAULT_ENV, splitAddress } from "../protocol/names.ts"
 import type { ScheduleStatus } from "../protocol/schedule.ts"
 import type { DaemonStatus } from "../protocol/status.ts"
 import type { AnyClass } from "./code/members.ts"
-import type { OpenTransport } from "./connection/transport.ts"
+import type { OwnWay } from "./connection/transport.ts"
 import { Env } from "./env.ts"
 import { Job } from "./job.ts"
 import { type JobListOptions, listJobs } from "./job-list.ts"
@@ -28,8 +28,8 @@ export class Daemon implements Disposable {
   readonly #link: Link
 
   /** Made by `connect`. */
-  constructor(options: ConnectOptions, environment: Environment, transport?: OpenTransport) {
-    this.#link = new Link(options, environment, transport)
+  constructor(options: ConnectOptions, environment: Environment, way?: OwnWay) {
+    this.#link = new Link(options, environment, way)
     rememberLink(this, this.#link)
     this.objects = new Objects(this.#link.control)
   }

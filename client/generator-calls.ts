@@ -56,10 +56,11 @@ export class GeneratorCalls {
     const { payload, flags } = encodeCall(args, this.#link, this.#settings.names)
     return iterate(this.#settings.names, () => {
       const call = { timeoutMs: this.#settings.timeoutMs, signal: undefined }
-      const { timeoutMs, extra } = nested(call, undefined, "blocking")
+      const { timeoutMs, extra, around } = nested(call, undefined, "blocking")
       this.#link.connection.flush()
+      const { names } = this.#settings
       return this.#link.blocking.stream(
-        { names: this.#settings.names, payload, flags, extra, timeoutMs, wantsLogs: false },
+        { names, payload, flags, extra, around, timeoutMs, wantsLogs: false },
         this.#window,
       )
     })

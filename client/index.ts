@@ -3,7 +3,7 @@
  *
  *     import { fn, here } from "bunhouse"
  */
-import { provideHere, transportInside } from "./context.ts"
+import { provideHere, wayInside } from "./context.ts"
 import { Daemon } from "./daemon.ts"
 import { linkOf } from "./link.ts"
 import { setQuiet } from "./notices.ts"
@@ -44,7 +44,7 @@ export type { ConnectOptions } from "./settings.ts"
 setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
 
 /** The daemon on this machine; inside of a remote function, the one that runs it. */
-export const here: Daemon = new Daemon({}, process.env, transportInside())
+export const here: Daemon = new Daemon({}, process.env, wayInside())
 provideHere(here, linkOf(here))
 
 /** Any daemon, by address and token; options that are left out are found as for `here`. */

@@ -1,11 +1,12 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import type { Environment } from "../protocol/home.ts"
 import type { BlockingCaller } from "./blocking/blocking-caller.ts"
+import { ConnectionCaller } from "./blocking/connection-caller.ts"
 import { ResidentCaller } from "./blocking/resident.ts"
 import { SpawnCaller } from "./blocking/spawn.ts"
 import { Connection } from "./connection/connection.ts"
 import { byWebSocket } from "./connection/dialer.ts"
-import type { OpenTransport } from "./connection/transport.ts"
+import type { OwnWay } from "./connection/transport.ts"
 import { Control } from "./control.ts"
 import type { OnLog } from "./logs.ts"
 import { RetryBudget } from "./retry.ts"
@@ -36,17 +37,16 @@ export class Link {
   readonly environment: Environment
   readonly #options: ConnectOptions
 
-  /** `transport` carries calls in place of a WebSocket. */
-  constructor(options: ConnectOptions, environment: Environment, transport?: OpenTransport) {
+  /** `way` is taken by calls in place of a WebSocket. */
+  constructor(options: ConnectOptions, environment: Environment, way?: OwnWay) {
     this.#options = options
     this.environment = environment
     this.onLog = options.onLog
     const address = () => this.address()
     this.control = new Control(address)
     this.jobs = new JobRequests(this.control)
-    this.connection = new Connection(transport ?? byWebSocket(address))
-    this.blocking =
-      options.blocking === "resident" ? new ResidentCaller(address) : new SpawnCaller(address)
+    this.connection = new Connection(way?.open ?? byWebSocket(address))
+    this.blocking = blockingCaller(options, address, this.connection, way)
   }
 
   address(): Address {
@@ -58,4 +58,14 @@ export class Link {
     this.blocking.close()
     this.jobs.close()
   }
+}
+
+function blockingCaller(
+  options: ConnectOptions,
+  address: () => Address,
+  connection: Connection,
+  way: OwnWay | undefined,
+): BlockingCaller {
+  if (way?.wait !== undefined) return new ConnectionCaller(connection, way.wait)
+  return options.blocking === "resident" ? new ResidentCaller(address) : new SpawnCaller(address)
 }

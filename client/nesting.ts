@@ -51,8 +51,8 @@ export function nested(
 /** `blocking`: the function is blocked until the call ends. `ending`: T2. */
 type NestedKind = "awaited" | "blocking" | "ending"
 
-function placeIn({ depth, rootCallId, id, callId }: SurroundingCall, blocks: boolean): CallExtra {
-  return { depth: depth + 1, root: rootCallId, ...(blocks && { blocks: { id, callId } }) }
+function placeIn({ depth, rootCallId, blocked }: SurroundingCall, blocks: boolean): CallExtra {
+  return { depth: depth + 1, root: rootCallId, ...(blocks && { blocks: blocked }) }
 }
 
 function earlier(timeoutMs: number, leftMs: number): number {

@@ -131,11 +131,11 @@ export class RemoteCall {
     const [names, onLog] = [this.#settings.names, this.#settings.onLog]
     const attempt = () => {
       const call = { timeoutMs: attempts?.timeoutMs ?? this.#settings.timeoutMs, signal: undefined }
-      const { timeoutMs, extra } = nested(call, this.#extra(attempts), "blocking")
+      const { timeoutMs, extra, around } = nested(call, this.#extra(attempts), "blocking")
       const wantsLogs = onLog !== undefined
       this.#link.connection.flush()
       return this.#link.blocking.call(
-        { names, payload, flags, extra, timeoutMs, wantsLogs },
+        { names, payload, flags, extra, around, timeoutMs, wantsLogs },
         (frame, bootId) => onLog && tellLines(onLog, names, frame, bootId),
       )
     }

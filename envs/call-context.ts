@@ -1,8 +1,9 @@
 import { now, remainingMs } from "../protocol/deadlines.ts"
-import type { CallExtra } from "../protocol/extra.ts"
+import type { BlockedCall, CallExtra } from "../protocol/extra.ts"
 import { callIdOf } from "../protocol/hello.ts"
 import { PROGRESS_REPORTS_MAX } from "../protocol/limits.ts"
 import { encodeProgress } from "../protocol/progress.ts"
+import { isOwnId } from "../protocol/slots.ts"
 import type { Output } from "./output/output-log.ts"
 import { ownDaemon, type SurroundingCall } from "../client/context.ts"
 import type { Daemon } from "../client/daemon.ts"
@@ -17,7 +18,7 @@ export class RunningCall implements SurroundingCall {
   /** Whether the caller wants what the function prints. */
   wantsLogs = false
   /** Whether it was made by this process, so that the daemon does not know it. */
-  isOwn = false
+  readonly isOwn: boolean
   /** The daemon's id of the call, or of the outermost one around it that stays in this process. */
   daemonId: number
   /** By which the daemon knows its function, plus 1; 0 on a thread, which does not know. */
@@ -58,7 +59,8 @@ export class RunningCall implements SurroundingCall {
     this.function = functionName
     this.id = id
     this.daemonId = id
-    this.#bootId = about.bootId
+    this.isOwn = isOwnId(id)
+    this.#bootId = this.isOwn ? about.ownBootId : about.bootId
     this.#serial = serial
     this.#report = report
     this.#dueAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now() + timeoutMs
@@ -88,6 +90,14 @@ export class RunningCall implements SurroundingCall {
 
   get rootCallId(): string {
     return this.#extra.root ?? this.callId
+  }
+
+  /** A thread's function is blocked by a blocking call, and with it those who are blocked until it ends. */
+  get blocked(): BlockedCall {
+    const { id, callId, env } = this
+    if (!this.isOwn) return { known: { id, callId } }
+    const { known, own } = this.#extra.blocks ?? {}
+    return { ...(known && { known }), own: { env, threads: (own?.threads ?? 0) + 1 } }
   }
 
   get idempotencyKey(): string | undefined {
@@ -137,7 +147,10 @@ export type ReportProgress = (id: number, payload: Uint8Array) => void
 /** What all calls of one env process have in common. */
 export interface CallFacts {
   readonly env: string
+  /** In the ids of calls that come from the daemon. */
   readonly bootId: string
+  /** In the ids of calls that the process makes to itself. */
+  readonly ownBootId: string
   /** Of the arguments, and of the result, of one of them. */
   readonly payloadBytesMax: number
   /** The daemon's, where the library cannot find it in the state folder. */

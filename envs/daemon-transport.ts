@@ -1,29 +1,24 @@
 import type { BrokerConnection } from "../broker/connection.ts"
-import type {
-  Channel,
-  ChannelHandlers,
-  OpenTransport,
-  Transport,
-} from "../client/connection/transport.ts"
+import type { Channel, ChannelHandlers, OpenTransport } from "../client/connection/transport.ts"
 import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
 import { FrameReader, FrameType, FrameWriter } from "../protocol/frame.ts"
 
 /**
- * How the calls that functions on the loop make reach the daemon: over the broker connection that the env process has
- * anyway. server/envs/nested-calls.ts is the other end.
+ * How the calls that functions make reach the daemon: over the broker connection that the env process has anyway. The loop's
+ * library has a channel, and that of each thread. server/envs/nested-calls.ts is the other end.
  *
  * Invariants:
  * L1. Each channel is a session with a number of its own, in the subjects: what is late from an earlier one reaches nobody.
- * L2. A session ends when either side was cut off from the broker: what was on the way may be lost, and no call is left to
- *     wait for what will not come.
+ *     The numbers are given in the order in which sessions first say something.
+ * L2. All sessions end when either side was cut off from the broker: what was on the way may be lost, and no call is left
+ *     to wait for what will not come.
  */
-export class DaemonTransport implements Transport {
+export class DaemonTransport {
   readonly #connection: BrokerConnection
   readonly #subjects: DaemonSubjects
-  #session: Session | undefined
-  #sessions = 0
-  #handlers: ChannelHandlers | undefined
   readonly #own: OwnDesk
+  readonly #sessions = new Set<Session>()
+  #last = 0
 
   constructor(connection: BrokerConnection, subjects: DaemonSubjects, own: OwnDesk) {
     this.#connection = connection
@@ -32,40 +27,48 @@ export class DaemonTransport implements Transport {
     connection.onDisconnect(() => this.reset("the connection to the broker was lost"))
   }
 
-  get messageBytesMax(): number {
-    return this.#connection.maxMessageBytes
-  }
+  readonly open: OpenTransport = (handlers) => ({
+    messageBytesMax: this.#connection.maxMessageBytes,
+    dial: () => this.dial(handlers),
+  })
 
-  /** For the one connection of this process. */
-  readonly open: OpenTransport = (handlers) => {
-    this.#handlers = handlers
-    return this
-  }
-
-  dial(): Promise<Channel> {
-    if (this.#handlers === undefined || !this.#connection.isConnected) {
+  /** @throws {BunhouseError} UNAVAILABLE while the broker is away. */
+  dial(handlers: ChannelHandlers): Channel {
+    if (!this.#connection.isConnected) {
       const message = "the env process has no connection to the broker"
-      return Promise.reject(new BunhouseError("UNAVAILABLE", message, { retryAfterMs: 500 }))
+      throw new BunhouseError("UNAVAILABLE", message, { retryAfterMs: 500 })
     }
-    const number = ++this.#sessions // L1
-    const subjects = {
-      nested: `${this.#subjects.nested}.${number}`,
-      answers: `${this.#subjects.answers}.${number}`,
-    }
-    this.#session = new Session(this.#connection, subjects, this.#handlers, this.#own)
-    return Promise.resolve(this.#session)
+    const session: Session = new Session({
+      connection: this.#connection,
+      handlers,
+      own: this.#own.connect(handlers),
+      begin: () => this.#begin(),
+      ended: () => this.#sessions.delete(session),
+    })
+    this.#sessions.add(session)
+    return session
   }
 
   /** L2. */
   reset(reason: string): void {
-    this.#session?.end(reason)
-    this.#session = undefined
+    for (const session of this.#sessions) session.end(reason)
+  }
+
+  /** L1. */
+  #begin(): DaemonSubjects {
+    const number = ++this.#last
+    const { nested, answers } = this.#subjects
+    return { nested: `${nested}.${number}`, answers: `${answers}.${number}` }
   }
 }
 
 /** Who does what need not leave the process (own-calls.ts). */
 export interface OwnDesk {
-  open(handlers: Pick<ChannelHandlers, "message">): void
+  connect(handlers: Pick<ChannelHandlers, "message">): OwnSide
+}
+
+/** Of one channel. */
+export interface OwnSide {
   /** Returns what is left for the daemon. */
   take(batch: Uint8Array): Uint8Array | undefined
   close(): void
@@ -78,33 +81,23 @@ export interface DaemonSubjects {
 }
 
 class Session implements Channel {
-  readonly #connection: BrokerConnection
-  readonly #subject: string
-  readonly #handlers: ChannelHandlers
-  readonly #answers: { unsubscribe(): void }
-  readonly #own: OwnDesk
+  readonly #parts: SessionParts
+  /** Once something was sent. */
+  #daemon: { readonly subject: string; readonly answers: { unsubscribe(): void } } | undefined
   #hasEnded = false
 
-  constructor(
-    connection: BrokerConnection,
-    subjects: DaemonSubjects,
-    handlers: ChannelHandlers,
-    own: OwnDesk,
-  ) {
-    this.#connection = connection
-    this.#subject = subjects.nested
-    this.#handlers = handlers
-    this.#own = own
-    own.open(handlers)
-    this.#answers = connection.subscribe(subjects.answers, (bytes) => this.#receive(bytes))
+  constructor(parts: SessionParts) {
+    this.#parts = parts
   }
 
   send(batch: Uint8Array): void {
-    if (this.#hasEnded || !this.#connection.isConnected) return
-    const rest = this.#own.take(batch)
+    const { connection, own } = this.#parts
+    if (this.#hasEnded || !connection.isConnected) return
+    const rest = own.take(batch)
     if (rest === undefined) return
+    this.#daemon ??= this.#begin()
     try {
-      this.#connection.publish(this.#subject, rest)
+      connection.publish(this.#daemon.subject, rest)
     } catch (error) {
       // Told later: who writes to the outbox is in the middle of it.
       setImmediate(() => this.#unsent(rest, asBunhouseError(error, "handing calls to the broker")))
@@ -126,17 +119,27 @@ class Session implements Channel {
   end(reason: string): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#answers.unsubscribe()
-    this.#own.close()
+    const { connection, own, ended, handlers } = this.#parts
+    ended()
+    own.close()
+    this.#daemon?.answers.unsubscribe()
     // A message without frames: the daemon gives up what the session has asked for.
-    if (this.#connection.isConnected) this.#connection.publish(this.#subject, NOTHING)
-    this.#handlers.closed(reason)
+    if (this.#daemon !== undefined && connection.isConnected) {
+      connection.publish(this.#daemon.subject, NOTHING)
+    }
+    handlers.closed(reason)
+  }
+
+  #begin() {
+    const { connection, begin } = this.#parts
+    const { nested: subject, answers } = begin()
+    return { subject, answers: connection.subscribe(answers, (bytes) => this.#receive(bytes)) }
   }
 
   #receive(bytes: Uint8Array): void {
     if (this.#hasEnded) return
     try {
-      this.#handlers.message(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+      this.#parts.handlers.message(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
     } catch (error) {
       this.end(error instanceof Error ? error.message : String(error))
     }
@@ -155,6 +158,15 @@ class Session implements Channel {
     }
     this.#receive(writer.take())
   }
+}
+
+interface SessionParts {
+  readonly connection: BrokerConnection
+  readonly handlers: ChannelHandlers
+  readonly own: OwnSide
+  /** Gives it a number. */
+  readonly begin: () => DaemonSubjects
+  readonly ended: () => void
 }
 
 const NOTHING = new Uint8Array(0)

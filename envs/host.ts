@@ -4,7 +4,6 @@ import {
   type ControlReply,
   type EnvBootstrap,
   type EnvHello,
-  type LoadRequest,
   readControlRequest,
 } from "../protocol/env-control.ts"
 import { asBunhouseError, BunhouseError, toErrorRecord } from "../protocol/errors.ts"
@@ -18,18 +17,20 @@ import { PROTOCOL_VERSION } from "../protocol/version.ts"
 import { LargePayloads } from "./large-payloads.ts"
 import type { RunningCall } from "./call-context.ts"
 import { DaemonTransport } from "./daemon-transport.ts"
+import { Functions } from "./functions.ts"
 import { InstanceThread } from "./instances/instance-thread.ts"
 import { InstanceThreads } from "./instances/instance-threads.ts"
 import { LaterArguments } from "./later-arguments.ts"
-import { loadFunction, loadTooSlow } from "./load-function.ts"
 import { Loop } from "./loop.ts"
 import { logLine } from "./output/log-line.ts"
 import { LogWriter, STDERR } from "./output/log-writer.ts"
 import { OutputLog } from "./output/output-log.ts"
+import { ThreadFunction } from "./own-call.ts"
 import { OwnCalls } from "./own-calls.ts"
-import { type LoadedFunction, replyFailure } from "./run-call.ts"
+import { replyFailure } from "./run-call.ts"
 import { Served } from "./served.ts"
 import { ForcedEnds } from "./threads/forced-ends.ts"
+import type { Dial } from "./threads/nested-port.ts"
 import { ThreadPool } from "./threads/pool.ts"
 import { UnreadyCalls } from "./unready-calls.ts"
 import { LoopWatch } from "./watchdog/loop-watch.ts"
@@ -48,7 +49,7 @@ export class Host {
   readonly loop: Loop
   /** Takes what functions on the loop print. */
   readonly output: OutputLog
-  /** For calls that functions on the loop make. */
+  /** For calls that functions make. */
   readonly transport: DaemonTransport
   readonly #bootstrap: EnvBootstrap
   readonly #connection: BrokerConnection
@@ -64,8 +65,7 @@ export class Host {
     (credit) => this.#flow(credit),
   )
   readonly #frame = new FrameReader()
-  /** By index; a function for a thread is a number here, because only threads load it. */
-  readonly #functions = new Map<number, LoadedFunction | InstanceThread | "on a thread">()
+  readonly #functions: Functions
   #connections = 1
 
   constructor(bootstrap: EnvBootstrap, connection: BrokerConnection) {
@@ -77,7 +77,8 @@ export class Host {
       flushAfter: "microtasks",
     })
     const { env, bootId, token, payloadBytesMax } = bootstrap
-    const facts = { env, bootId, token, payloadBytesMax }
+    const ownBootId = `${bootId}.${bootstrap.incarnation}`
+    const facts = { env, bootId, ownBootId, token, payloadBytesMax }
     const large = new LargePayloads({
       outbox: this.#outbox,
       unready: this.#unready,
@@ -89,18 +90,31 @@ export class Host {
     const watch = loopBlockMs > 0 ? new LoopWatch(loopBlockMs, this.#outbox) : undefined
     const storage = new AsyncLocalStorage<RunningCall>()
     this.loop = new Loop(facts, large, { watch, storage })
+    const forced = new ForcedEnds(this.#outbox)
+    const dial: Dial = (handlers) => this.transport.dial(handlers)
+    this.#instances = new InstanceThreads({ facts, sink: large, forced, dial })
+    this.#threads = new ThreadPool({
+      facts,
+      forced,
+      dial,
+      sink: large,
+      threadsMax: bootstrap.threadsMax,
+      idleMs: THREAD_IDLE_MS,
+      kept: navigator.hardwareConcurrency,
+    })
+    const functions = new Functions(this.#threads, this.#instances)
+    this.#functions = functions
     this.#served = new Served(bootstrap.served)
     this.#own = new OwnCalls({
       facts,
+      reports: this.#outbox,
       storage,
       watch,
-      incarnation: bootstrap.incarnation,
       served: this.#served,
-      functionAt: (index) => this.#onLoop(index),
+      functionAt: (index) => functions.ownAt(index),
+      threads: this.#threads,
     })
     this.transport = new DaemonTransport(connection, bootstrap.subjects, this.#own)
-    const forced = new ForcedEnds(this.#outbox)
-    this.#instances = new InstanceThreads(facts, large, forced)
     const log = new LogWriter(() => rotateLog(STDERR, bootstrap.logFile))
     this.output = new OutputLog({
       current: () => this.loop.current(),
@@ -110,14 +124,6 @@ export class Host {
         else this.#outbox.openText(payload).writeText(FrameType.log, id, lines, dropped, 0, payload)
         return true
       },
-    })
-    this.#threads = new ThreadPool({
-      facts,
-      forced,
-      sink: large,
-      threadsMax: bootstrap.threadsMax,
-      idleMs: THREAD_IDLE_MS,
-      kept: navigator.hardwareConcurrency,
     })
   }
 
@@ -173,18 +179,13 @@ export class Host {
     if (frame.flags & FrameFlag.parts) return this.#large.begin(frame)
     if (frame.flags & FrameFlag.later) return this.#later.begin(frame)
     const fn = this.#functions.get(frame.target)
-    if (fn === "on a thread") this.#threads.run(frame)
+    if (fn instanceof ThreadFunction) this.#threads.run(frame)
     else if (fn instanceof InstanceThread) fn.run(frame)
     else if (fn !== undefined) this.loop.run(fn, frame)
     else {
       const message = `the function number ${frame.target} is not loaded in this env process`
       replyFailure(this.#outbox, frame.id, new BunhouseError("INTERNAL", message, { ran: "no" }))
     }
-  }
-
-  #onLoop(index: number): LoadedFunction | undefined {
-    const fn = this.#functions.get(index)
-    return fn === "on a thread" || fn instanceof InstanceThread ? undefined : fn
   }
 
   #cancel(id: number): void {
@@ -226,34 +227,16 @@ export class Host {
           this.#served.heard(request)
           return { ok: true }
         case "unload":
-          this.#functions.delete(request.index)
-          this.#instances.end(request.index)
+          this.#functions.unload(request.index)
           return { ok: true }
         case "load":
-          return { ok: true, value: await this.#load(request) }
+          return { ok: true, value: await this.#functions.load(request) }
         default:
           return request satisfies never
       }
     } catch (error) {
       return { ok: false, error: toErrorRecord(asBunhouseError(error, "loading a function")) }
     }
-  }
-
-  /** Returns what the daemon is told of what was loaded. */
-  async #load({ index, run, timeoutMs, ...source }: LoadRequest): Promise<unknown> {
-    const { as } = source
-    if (run === "loop" || as === "module") {
-      const loaded = await within(timeoutMs, source.name, loadFunction(source, index))
-      this.#functions.set(index, loaded)
-      return loaded.answer
-    }
-    if (as === "instance") {
-      this.#functions.set(index, await this.#instances.start(index, source, timeoutMs))
-    } else {
-      await this.#threads.load(index, source, timeoutMs)
-      this.#functions.set(index, "on a thread")
-    }
-    return undefined
   }
 
   #send(batch: Uint8Array): void {
@@ -283,13 +266,3 @@ export class Host {
 
 /** What is said of a call that is not answered yet. */
 const STREAMED: ReadonlySet<number> = new Set([FrameType.items, FrameType.part])
-
-async function within<T>(timeoutMs: number, name: string, load: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(loadTooSlow(name, timeoutMs)), timeoutMs)
-  try {
-    return await Promise.race([load, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}

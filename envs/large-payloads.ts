@@ -7,7 +7,8 @@ import { type AssembledHead, FrameAssembly } from "../protocol/parts/frame-assem
 import { PARTS_STREAM, readPart, writePart } from "../protocol/parts/part.ts"
 import { PartSender } from "../protocol/parts/part-sender.ts"
 import { writeCredit } from "../protocol/streams/credit.ts"
-import { replyFailure, type ResultSink } from "./run-call.ts"
+import { replyFailure } from "./run-call.ts"
+import type { ThreadSink } from "./threads/pool.ts"
 import type { UnreadyCalls } from "./unready-calls.ts"
 
 /**
@@ -20,7 +21,7 @@ import type { UnreadyCalls } from "./unready-calls.ts"
  * LP2. A call whose result leaves is answered by the reply behind the last part, or by an error when nobody wants it any
  *      more. Until then it occupies its place.
  */
-export class LargePayloads implements ResultSink {
+export class LargePayloads implements ThreadSink {
   readonly resultBytesMax: number
   readonly #outbox: Outbox
   readonly #unready: UnreadyCalls
@@ -34,6 +35,10 @@ export class LargePayloads implements ResultSink {
   }
 
   readonly open = (bytes: number) => this.#outbox.open(bytes)
+
+  readonly pass = ({ bytes, start, end }: FrameReader): void => {
+    this.open(end - start).append(bytes.subarray(start, end))
+  }
 
   readonly result = (id: number, flags: number, payload: Uint8Array): void => {
     if (payload.length <= PAYLOAD_BYTES_MAX) {

@@ -148,7 +148,7 @@ class WaitingCall {
   /** Makes a call for it. Rejects with a Failure, or with what kept the call from being made. */
   resultOf({ env, function: fn, payload, flags, timeoutMs, key }: LaterCall): Promise<unknown> {
     const { depth = 0, root = this.#callId } = this.#said ?? {}
-    const blocks = { id: this.id, callId: this.#callId }
+    const blocks = { known: { id: this.id, callId: this.#callId } }
     const left = remainingMs(this.#dueAt)
     return new Promise((resolve, reject) => {
       const call: OutgoingCall = {

@@ -14,8 +14,7 @@ import type { LoadedFunction } from "./run-call.ts"
  */
 export async function loadFunction(source: Source, index: number): Promise<LoadedFunction> {
   const { name, path, as } = source
-  // The daemon names the file of a code after its version.
-  const version = path.slice(path.lastIndexOf("/") + 1).replace(/\.mjs$/, "")
+  const version = versionOf(path)
   const isShared = as !== "function" || source.export !== "default"
   const module = await importing(name, path, () => {
     return isShared ? sharedModule(path, index) : importModule(path, index)
@@ -33,6 +32,11 @@ export async function loadFunction(source: Source, index: number): Promise<Loade
   }
   const shell = as === "statics" ? staticsShell : instanceShell
   return { name, version, call: shell(name, exported) }
+}
+
+/** The daemon names the file of a code after its version. */
+export function versionOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1).replace(/\.mjs$/, "")
 }
 
 export interface Source extends LoadedAs {

@@ -33,7 +33,6 @@ export class Loop {
   readonly #running: (RunningCall | undefined)[] = []
 
   readonly #watch: LoopWatch | undefined
-  readonly #isOwn: boolean
 
   constructor(facts: CallFacts, sink: ResultSink, options: LoopOptions = {}) {
     const { watch, storage = new AsyncLocalStorage(), isOwn = false } = options
@@ -42,7 +41,6 @@ export class Loop {
     this.#storage = storage
     this.#report = isOwn ? () => {} : (id, payload) => replyProgress(sink, id, payload)
     this.#watch = watch
-    this.#isOwn = isOwn
   }
 
   current(): RunningCall | undefined {
@@ -64,7 +62,6 @@ export class Loop {
       extraOf(frame),
     )
     call.version = fn.version
-    call.isOwn = this.#isOwn
     call.daemonId = daemonId
     call.functionNumber = frame.target + 1
     call.wantsLogs = (flags & FrameFlag.logs) !== 0

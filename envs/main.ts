@@ -39,7 +39,7 @@ async function main(): Promise<void> {
   runInside({
     place: "env loop",
     current: () => host.loop.current(),
-    transport: host.transport.open,
+    way: host.transport,
     token: bootstrap.token,
   })
   provideLibrary()

@@ -38,8 +38,24 @@ export class Served {
     this.#edition = edition
   }
 
-  /** So many calls of its own functions are under way. */
-  count(calls: number): void {
-    if (this.#words !== undefined) Atomics.store(this.#words, ServedWord.ownCalls, calls)
+  /** Whether an own call may have a thread, where so many calls have one. Those that wait in the daemon come first. */
+  hasThread(calls: number): boolean {
+    const words = this.#words
+    if (words === undefined || calls >= Atomics.load(words, ServedWord.threadsMax)) return false
+    return Atomics.load(words, ServedWord.threadsWanted) === 0
+  }
+
+  /** So many calls of its own functions are under way, so many of them for threads. */
+  count(calls: number, onThreads: number): void {
+    if (this.#words === undefined) return
+    Atomics.store(this.#words, ServedWord.ownCalls, calls)
+    Atomics.store(this.#words, ServedWord.ownThreadCalls, onThreads)
+  }
+
+  /** After one of them was counted out: whether the daemon is to hear of it. */
+  takeThreadsWanted(): boolean {
+    return (
+      this.#words !== undefined && Atomics.exchange(this.#words, ServedWord.threadsWanted, 0) === 1
+    )
   }
 }

@@ -1,6 +1,6 @@
 import { BunhouseError } from "./errors.ts"
 import { Fields, parseJson } from "./fields.ts"
-import { IDEMPOTENCY_KEY_BYTES_MAX } from "./limits.ts"
+import { IDEMPOTENCY_KEY_BYTES_MAX, NESTING_MAX } from "./limits.ts"
 
 /**
  * What a call says beside its arguments: the metadata block of a call frame, as JSON text. Most calls have none, and
@@ -19,10 +19,20 @@ export interface CallExtra {
   readonly blocks?: BlockedCall
 }
 
-/** A call, by the id that its env process knows it under and, because that is used again, by its public one. */
-interface BlockedCall {
-  readonly id: number
-  readonly callId: string
+/** A call that is blocked, and with it the calls that are blocked until it ends. */
+export interface BlockedCall {
+  /**
+   * The innermost that the daemon knows, by the id that its env process knows it under and, because that is used again, by its
+   * public one.
+   */
+  readonly known?: { readonly id: number; readonly callId: string }
+  /** How many calls are blocked inside of that which the daemon does not know: they have a thread each of this env. */
+  readonly own?: OwnThreads
+}
+
+export interface OwnThreads {
+  readonly env: string
+  readonly threads: number
 }
 
 /** No bytes for nothing to say. Throws INVALID_ARGUMENT for a key that cannot be. */
@@ -41,10 +51,7 @@ export function readExtra(bytes: Uint8Array): CallExtra {
   const boot = fields.optionalText("boot")
   const root = fields.optionalText("root")
   const depth = fields.integer("depth", 0, Number.MAX_SAFE_INTEGER, 0)
-  const blocks = fields.optional("blocks", (blocked) => ({
-    id: blocked.integer("id", 0, 0xffff_ffff),
-    callId: blocked.text("callId"),
-  }))
+  const blocks = fields.optional("blocks", readBlocked)
   if (key !== undefined) checkIdempotencyKey(key)
   return {
     ...(key !== undefined && { key }),
@@ -53,6 +60,18 @@ export function readExtra(bytes: Uint8Array): CallExtra {
     ...(root !== undefined && { root }),
     ...(blocks !== undefined && { blocks }),
   }
+}
+
+function readBlocked(fields: Fields): BlockedCall {
+  const known = fields.optional("known", (call) => ({
+    id: call.integer("id", 0, 0xffff_ffff),
+    callId: call.text("callId"),
+  }))
+  const own = fields.optional("own", (its) => ({
+    env: its.text("env"),
+    threads: its.integer("threads", 1, NESTING_MAX),
+  }))
+  return { ...(known !== undefined && { known }), ...(own !== undefined && { own }) }
 }
 
 export function checkIdempotencyKey(key: string): void {

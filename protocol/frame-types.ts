@@ -54,6 +54,8 @@ export const ReportKind = {
   threadStuck: 3,
   /** So many threads were ended by force in the life of the process. */
   forcedEnds: 4,
+  /** A call that the process has made to itself has left its thread, and the daemon wanted to know. */
+  threadFree: 5,
 } as const
 
 /** Id of an error frame that is about the connection, not about a call. */

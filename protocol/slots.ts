@@ -1,5 +1,24 @@
 import { CALLS_IN_FLIGHT_MAX } from "./limits.ts"
 
+const SLOT_BITS = 20
+const SLOT_MASK = (1 << SLOT_BITS) - 1
+const ALL_GENERATIONS: Generations = { first: 0, count: 0x1000 }
+
+/** From which generations a table takes its ids: a power of two of them. */
+interface Generations {
+  readonly first: number
+  readonly count: number
+}
+
+/** Two tables whose ids meet in one place, of the daemon and of an env process itself, have a half each. */
+export const DAEMON_GENERATIONS: Generations = { first: 0, count: 0x800 }
+export const OWN_GENERATIONS: Generations = { first: 0x800, count: 0x800 }
+
+/** Whether the id is of a table with `OWN_GENERATIONS`. */
+export function isOwnId(id: number): boolean {
+  return id >>> 31 === 1
+}
+
 /**
  * Entries under 32-bit ids, as both ends of a connection keep their calls in flight.
  *
@@ -12,7 +31,14 @@ export class SlotTable<T> {
   readonly #entries: (T | undefined)[] = []
   readonly #generations: number[] = []
   readonly #free: number[] = []
+  readonly #first: number
+  readonly #mask: number
   #size = 0
+
+  constructor({ first, count }: Generations = ALL_GENERATIONS) {
+    this.#first = first
+    this.#mask = count - 1
+  }
 
   get size(): number {
     return this.#size
@@ -25,7 +51,7 @@ export class SlotTable<T> {
   /** The caller checks `isFull` first. */
   open(entry: T): number {
     const slot = this.#free.pop() ?? this.#entries.length
-    if (slot === this.#entries.length) this.#generations.push(0)
+    if (slot === this.#entries.length) this.#generations.push(this.#first)
     this.#entries[slot] = entry
     this.#size++
     return idOf(slot, this.#generations[slot] ?? 0)
@@ -43,7 +69,7 @@ export class SlotTable<T> {
     if (entry === undefined) return undefined
     const slot = slotOf(id)
     this.#entries[slot] = undefined
-    this.#generations[slot] = ((this.#generations[slot] ?? 0) + 1) & GENERATION_MASK
+    this.#generations[slot] = this.#first | (((id >>> SLOT_BITS) + 1) & this.#mask)
     this.#free.push(slot)
     this.#size--
     return entry
@@ -56,10 +82,6 @@ export class SlotTable<T> {
     }
   }
 }
-
-const SLOT_BITS = 20
-const SLOT_MASK = (1 << SLOT_BITS) - 1
-const GENERATION_MASK = 0xfff
 
 if (CALLS_IN_FLIGHT_MAX !== 1 << SLOT_BITS) throw new Error("slots.ts contradicts limits.ts")
 

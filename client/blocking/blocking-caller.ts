@@ -20,6 +20,8 @@ export interface BlockingCall {
   readonly flags: number
   /** Metadata (protocol/extra.ts); no bytes for none. */
   readonly extra: Uint8Array
+  /** Of the call that it is made in, the daemon's id. */
+  readonly around: number | undefined
   /** 0 for no deadline. */
   readonly timeoutMs: number
   /** Whether lines that the function prints are wanted. They come with the answer. */
@@ -41,4 +43,10 @@ export interface Chunk {
   /** Payloads of items frames. */
   readonly items: readonly Uint8Array[]
   readonly end: Outcome | undefined
+}
+
+/** The call as a connection makes it. Who is blocked fires no signal. */
+export function outgoing({ names, payload, flags, extra, around, timeoutMs }: BlockingCall) {
+  const { env, function: fn } = names
+  return { env, function: fn, payload, flags, extra, around, timeoutMs, signal: undefined }
 }

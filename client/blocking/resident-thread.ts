@@ -1,13 +1,12 @@
 import { parentPort } from "node:worker_threads"
 import { BunhouseError, toErrorRecord } from "../../protocol/errors.ts"
-import { FrameFlag, FrameType, FrameWriter } from "../../protocol/frame.ts"
+import { FrameWriter } from "../../protocol/frame.ts"
 import { LogCollector } from "../../protocol/log-lines.ts"
-import { ChunkBuffer } from "../../protocol/streams/chunk.ts"
-import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
 import { Connection } from "../connection/connection.ts"
 import { byWebSocket } from "../connection/dialer.ts"
-import type { PendingCall } from "../connection/pending.ts"
 import type { Address } from "../settings.ts"
+import { outgoing } from "./blocking-caller.ts"
+import { KeptStream } from "./kept-stream.ts"
 import {
   ANSWERED,
   HEARTBEAT,
@@ -21,11 +20,6 @@ import {
 let address: Address = { url: "", token: "" }
 const connection = new Connection(byWebSocket(() => address))
 const streams = new Map<number, KeptStream>()
-
-interface KeptStream {
-  readonly buffer: ChunkBuffer
-  readonly pending: PendingCall | undefined
-}
 
 type Answerer = (answer: ResidentAnswer) => void
 type RequestOf<Kind> = Extract<ResidentRequest, { readonly kind: Kind }>
@@ -73,36 +67,10 @@ function make(request: RequestOf<"call">, answer: Answerer): void {
   })
 }
 
-/** The thread that waits cannot fire a signal. */
-function outgoing({
-  names,
-  payload,
-  flags,
-  extra,
-  timeoutMs,
-}: RequestOf<"call" | "stream">["call"]) {
-  const { env, function: fn } = names
-  return { env, function: fn, payload, flags, extra, timeoutMs, signal: undefined }
-}
-
 function open(request: RequestOf<"stream">, answer: Answerer): void {
   const { number, call, window } = request
   address = request.address
-  const buffer = new ChunkBuffer()
-  const pending = connection.call({
-    ...outgoing(call),
-    flow: {
-      flags: FrameFlag.stream,
-      window,
-      received: (frame) => {
-        if (frame.type === FrameType.items) buffer.add(frame)
-      },
-    },
-    logged: undefined,
-    replied: (frame) => buffer.end(frame, frame.serial),
-    failed: (error) => buffer.fail(error, 0),
-  })
-  streams.set(number, { buffer, pending })
+  streams.set(number, new KeptStream(connection, call, window))
   void next(number, number, answer)
 }
 
@@ -112,19 +80,13 @@ async function next(stream: number, number: number, answer: Answerer): Promise<v
     const error = new BunhouseError("INTERNAL", "the thread keeps no such stream")
     return answer({ kind: "failed", number, error: toErrorRecord(error) })
   }
-  await kept.buffer.filled()
-  const writer = new FrameWriter()
-  const { credit, isLast } = kept.buffer.take(writer, 0)
+  await kept.filled()
+  const { batch, bootId, isLast } = kept.take()
   if (isLast) streams.delete(stream)
-  else if (kept.pending !== undefined) {
-    const line = connection.about(kept.pending, 0)
-    if (line !== undefined) writeCredit(line, kept.pending.id, RESULT_STREAM, credit)
-  }
-  answer({ kind: "replied", number, batch: writer.take(), bootId: connection.bootId })
+  answer({ kind: "replied", number, batch, bootId })
 }
 
 function release(stream: number): void {
-  const kept = streams.get(stream)
+  streams.get(stream)?.release()
   streams.delete(stream)
-  if (kept?.pending !== undefined) connection.abandon(kept.pending)
 }

@@ -167,7 +167,9 @@ export class Connection {
     if (this.#isOpening) return
     this.#isOpening = true
     try {
-      const channel = await this.#transport.dial(() => this.#pending.size > 0)
+      const dialled = this.#transport.dial(() => this.#pending.size > 0)
+      // A thread that is about to be blocked must not wait for a turn of its own.
+      const channel = dialled instanceof Promise ? await dialled : dialled
       // Nobody waits any more: the calls gave up, or this side was closed.
       if (this.#pending.size === 0) channel?.close()
       else if (channel !== undefined) this.#opened(channel)
@@ -221,7 +223,7 @@ export class Connection {
     }
     const whole = this.#large.whole(pending, frame)
     this.#settle(pending)
-    pending.call.replied(whole, () => callIdOf(bootId, serial))
+    pending.call.replied(whole, () => callIdOf(bootId, serial), bootId)
   }
 
   /** A result that cannot be held is that call's affair. */

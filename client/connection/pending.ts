@@ -23,8 +23,8 @@ export interface OutgoingCall {
   readonly logged: ((frame: FrameReader, bootId: string) => void) | undefined
   /** Of a call whose result or arguments are streams. */
   readonly flow?: CallFlow
-  /** The reply or error frame; valid during the call only. `callId` is the public one. */
-  readonly replied: (frame: FrameReader, callId: () => string) => void
+  /** The reply or error frame; valid during the call only. `callId` is the public one, which begins with `bootId`. */
+  readonly replied: (frame: FrameReader, callId: () => string, bootId: string) => void
   readonly failed: (error: BunhouseError) => void
 }
 

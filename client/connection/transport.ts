@@ -3,11 +3,11 @@ export interface Transport {
   /** Larger batches are not made, unless a single frame is larger. */
   readonly messageBytesMax: number
   /**
-   * Opens a channel. Undefined when `isWanted` no longer holds.
+   * Opens a channel, at once where that takes no time. Undefined when `isWanted` no longer holds.
    *
    * @throws {BunhouseError} when the daemon cannot be reached, or refuses.
    */
-  dial(isWanted: () => boolean): Promise<Channel | undefined>
+  dial(isWanted: () => boolean): Channel | Promise<Channel | undefined>
 }
 
 /** One life of a connection. */
@@ -31,3 +31,18 @@ export interface ChannelHandlers {
 }
 
 export type OpenTransport = (handlers: ChannelHandlers) => Transport
+
+/** How a thread that is blocked hears what its transport brings. */
+export interface ThreadWait {
+  /** The thread waits for an answer to what it says next. */
+  begin(): void
+  /** Blocks the thread until something comes, for `ms` at most, and takes it in. */
+  wait(ms: number): void
+}
+
+/** The way of an env process, or of one of its threads, to its own daemon. */
+export interface OwnWay {
+  readonly open: OpenTransport
+  /** Where blocking calls are allowed. */
+  readonly wait?: ThreadWait
+}

@@ -2,9 +2,11 @@ import { BunhouseError, decodeErrorRecord, type Ran, stateLost } from "../../pro
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import type { CallFacts } from "../call-context.ts"
 import { loadTooSlow } from "../load-function.ts"
-import { forwardReply, replyFailure, type ResultSink } from "../run-call.ts"
+import { forwardReply, replyFailure } from "../run-call.ts"
 import { alone } from "../threads/channel.ts"
 import type { ForcedEnds } from "../threads/forced-ends.ts"
+import type { Dial } from "../threads/nested-port.ts"
+import type { ThreadSink } from "../threads/pool.ts"
 import { type FunctionSource, PoolThread, type ThreadTask } from "../threads/pool-thread.ts"
 
 /**
@@ -28,11 +30,9 @@ export class InstanceThread {
     this.#thread = new PoolThread({
       facts: parts.facts,
       forced: parts.forced,
+      dial: parts.dial,
       sourceOf: () => parts.source,
       onProgress: () => this.#next(),
-      onLog: ({ bytes, start, end }) => {
-        parts.sink.open(end - start).append(bytes.subarray(start, end))
-      },
       onStream: () => {}, // nothing of an instance is called as a stream
       // What the thread hands back it has not begun with.
       onEnd: (back) => this.#ended("its thread ended", back.length > 0 ? "no" : "maybe"),
@@ -67,13 +67,13 @@ export class InstanceThread {
   run(frame: FrameReader): void {
     const { id } = frame
     const { sink, index } = this.#parts
-    const forward = (reply: FrameReader) => forwardReply(sink, id, reply)
     this.#submit({
       id,
       target: index,
       batch: alone(frame),
-      answered: forward,
-      progressed: forward,
+      answered: (reply) => forwardReply(sink, id, reply),
+      logged: sink.pass,
+      progressed: sink.pass,
       failed: (error) => replyFailure(sink, id, error, FrameFlag.gone), // U2
     })
   }
@@ -140,7 +140,9 @@ export class InstanceThread {
 export interface InstanceThreadParts {
   readonly facts: CallFacts
   readonly forced: ForcedEnds
-  readonly sink: ResultSink
+  /** For calls that its methods make. */
+  readonly dial: Dial
+  readonly sink: ThreadSink
   readonly index: number
   readonly source: FunctionSource
 }

@@ -1,23 +1,16 @@
-import type { CallFacts } from "../call-context.ts"
-import type { ResultSink } from "../run-call.ts"
-import type { ForcedEnds } from "../threads/forced-ends.ts"
 import type { FunctionSource } from "../threads/pool-thread.ts"
-import { InstanceThread } from "./instance-thread.ts"
+import { InstanceThread, type InstanceThreadParts } from "./instance-thread.ts"
 
 /** The threads of the instances of an env process: one each, beside those of the pool. */
 export class InstanceThreads {
-  readonly #facts: CallFacts
-  readonly #sink: ResultSink
-  readonly #forced: ForcedEnds
+  readonly #parts: InstanceThreadsParts
   readonly #threads = new Map<number, InstanceThread>()
   #starting = 0
   /** Those who wait to start a thread. */
   readonly #turns: (() => void)[] = []
 
-  constructor(facts: CallFacts, sink: ResultSink, forced: ForcedEnds) {
-    this.#facts = facts
-    this.#sink = sink
-    this.#forced = forced
+  constructor(parts: InstanceThreadsParts) {
+    this.#parts = parts
   }
 
   /** Starts a thread for an instance, and loads its class there. */
@@ -28,13 +21,7 @@ export class InstanceThreads {
       this.#starting++
     }
     try {
-      const thread = new InstanceThread({
-        facts: this.#facts,
-        forced: this.#forced,
-        sink: this.#sink,
-        index,
-        source,
-      })
+      const thread = new InstanceThread({ ...this.#parts, index, source })
       await thread.load(timeoutMs)
       this.#threads.set(index, thread)
       return thread
@@ -56,6 +43,8 @@ export class InstanceThreads {
     this.#threads.delete(index)
   }
 }
+
+type InstanceThreadsParts = Omit<InstanceThreadParts, "index" | "source">
 
 /** Starting many Workers at once is slow, and has crashed Bun (oven-sh/bun#41022). */
 const STARTING_MAX = 4

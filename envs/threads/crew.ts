@@ -127,15 +127,7 @@ export class Crew {
         if (this.#width.mayGrow && isHeldUp(mark, next)) heldUp++
         this.#active.set(thread, next)
       } else if (this.#isStalled(thread, mark)) {
-        this.#waiting.unshift(...thread.takeBack())
-        // What ended just now was told to nobody, and nobody looks at a thread that is not active (P2).
-        if (thread.collect()) {
-          if (this.#active.has(thread)) this.#mark(thread)
-        } else {
-          stalled++
-          this.#active.delete(thread)
-          if (thread.tasks === 0) this.#absent.add(thread)
-        }
+        if (this.#setAside(thread)) stalled++
       }
       this.#rest(thread)
     }
@@ -144,6 +136,25 @@ export class Crew {
     if (behind > 0 && this.#active.size < this.#width.value) this.#share()
     this.#place()
     this.#grow()
+  }
+
+  /** Others get what is queued at the thread. False when it has got on just now. */
+  #setAside(thread: PoolThread): boolean {
+    this.#waiting.unshift(...thread.takeBack())
+    // What ended just now was told to nobody, and nobody looks at a thread that is not active (P2).
+    if (thread.collect()) {
+      if (this.#active.has(thread)) this.#mark(thread)
+      return false
+    }
+    this.#active.delete(thread)
+    if (thread.tasks === 0) this.#absent.add(thread)
+    return true
+  }
+
+  /** The call that it waits for must not be queued behind the one that waits. */
+  #blocked(thread: PoolThread): void {
+    if (this.#active.has(thread)) this.#setAside(thread)
+    this.#place()
   }
 
   #mark(thread: PoolThread): void {
@@ -187,6 +198,7 @@ export class Crew {
         }
         this.#place()
       },
+      onBlocked: () => this.#blocked(thread),
       onEnd: (back) => {
         this.#threads.delete(thread)
         this.#retire(thread)
@@ -260,7 +272,7 @@ export class Crew {
   }
 }
 
-export interface CrewOptions extends Omit<PoolThreadParts, "onProgress" | "onEnd"> {
+export interface CrewOptions extends Omit<PoolThreadParts, "onProgress" | "onBlocked" | "onEnd"> {
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number

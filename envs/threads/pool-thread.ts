@@ -6,6 +6,7 @@ import type { CallFacts } from "../call-context.ts"
 import { Channel, channelEnds } from "./channel.ts"
 import { processorTime, type ProcessorTime } from "./processor-time.ts"
 import type { ForcedEnds } from "./forced-ends.ts"
+import { type Dial, type NestedEnds, NestedPort } from "./nested-port.ts"
 import type { Position } from "./ring.ts"
 import type { ThreadStart } from "./thread.ts"
 
@@ -17,8 +18,10 @@ export interface ThreadTask {
   readonly batch: Buffer | undefined
   /** The thread's answer; `frame` is valid during the call only. */
   readonly answered: (frame: FrameReader) => void
+  /** The call goes on, and `frame` is what it has printed. */
+  readonly logged?: (frame: FrameReader) => void
   /** The call goes on, and `frame` is a report of its progress. */
-  readonly progressed?: (frame: FrameReader) => void
+  readonly progressed?: ((frame: FrameReader) => void) | undefined
   /** It will not be answered. */
   readonly failed: (error: BunhouseError) => void
 }
@@ -48,6 +51,8 @@ export class PoolThread {
   readonly #loaded = new Set<number>()
   readonly #writer = new FrameWriter()
   readonly #streamFrame = new FrameReader()
+  /** For calls that its functions make, once one does. */
+  #nested: NestedPort | undefined
   #posted: Posted[] = []
   #state: "starting" | "ready" | "ending" | "ended" = "starting"
   #endReason: BunhouseError | undefined
@@ -70,7 +75,11 @@ export class PoolThread {
     this.#worker.addEventListener("close", ({ code }) => this.#ended(code))
     const { port1: streams, port2: itsStreams } = new MessageChannel()
     this.#streams = streams
-    streams.addEventListener("message", ({ data }) => this.#readStream(data))
+    streams.addEventListener("message", ({ data }) => {
+      const said: Uint8Array | NestedEnds = data // it posts nothing else
+      if (said instanceof Uint8Array) this.#readStream(said)
+      else this.#nested = new NestedPort(said, parts.dial, () => parts.onBlocked?.())
+    })
     streams.start()
     const start: ThreadStart = { facts: parts.facts, end: its, streams: itsStreams }
     this.#worker.postMessage(start, [its.port, itsStreams])
@@ -194,7 +203,7 @@ export class PoolThread {
       if (frame.type === FrameType.hello) {
         if (this.#state === "starting") this.#state = "ready"
         this.threadNumber = frame.id
-      } else if (frame.type === FrameType.log) this.#parts.onLog(frame)
+      } else if (frame.type === FrameType.log) this.#posted[0]?.task.logged?.(frame)
       else if (frame.type === FrameType.progress) this.#posted[0]?.task.progressed?.(frame)
       else this.#answered(frame)
       channel.pass()
@@ -218,8 +227,7 @@ export class PoolThread {
     task.answered(frame)
   }
 
-  #readStream(data: unknown): void {
-    if (!(data instanceof Uint8Array)) return
+  #readStream(data: Uint8Array): void {
     const frame = this.#streamFrame
     frame.open(data)
     while (frame.next()) this.#parts.onStream(frame, this.#streams)
@@ -233,6 +241,7 @@ export class PoolThread {
     const back = this.takeBack()
     this.#channel.close()
     this.#streams.close()
+    this.#nested?.close()
     const rest = this.#posted
     this.#posted = []
     const reason = this.#endReason ?? lost(`ended during the call (exit code ${code})`)
@@ -259,8 +268,10 @@ export interface PoolThreadParts {
   readonly facts: CallFacts
   readonly forced: ForcedEnds
   readonly sourceOf: (target: number) => FunctionSource | undefined
-  /** The call that runs has printed something; `frame` is valid during the call only. */
-  readonly onLog: (frame: FrameReader) => void
+  /** For calls that its functions make. */
+  readonly dial: Dial
+  /** Its function waits for another call, and the thread does nothing else meanwhile. */
+  readonly onBlocked?: () => void
   /** What the thread says of a stream; `port` is for what is said to it. */
   readonly onStream: (frame: FrameReader, port: MessagePort) => void
   /** It is ready now, or has answered tasks. */

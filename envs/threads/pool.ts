@@ -6,26 +6,28 @@ import { forwardReply, replyFailure, type ResultSink } from "../run-call.ts"
 import { alone } from "./channel.ts"
 import { Crew } from "./crew.ts"
 import type { ForcedEnds } from "./forced-ends.ts"
+import type { Dial } from "./nested-port.ts"
 import type { FunctionSource, ThreadTask } from "./pool-thread.ts"
 import { StreamTask } from "./stream-task.ts"
 
 /**
  * The sync functions of an env process: loads them, runs their calls on threads, and answers. crew.ts says on which. The
- * daemon never hands out more calls than `threadsMax` allows.
+ * daemon never hands out more calls than `threadsMax` allows, and the process itself takes what the daemon leaves.
  */
 export class ThreadPool {
-  readonly #sink: ResultSink
+  readonly #sink: ThreadSink
   readonly #functions = new Map<number, FunctionSource>()
   readonly #crew: Crew
   /** Calls of generators, by id. */
   readonly #streams = new Map<number, StreamTask>()
+  /** Calls of the daemon's that have not been answered. */
+  calls = 0
 
   constructor({ sink, ...options }: ThreadPoolOptions) {
     this.#sink = sink
     this.#crew = new Crew({
       ...options,
       sourceOf: (target) => this.#functions.get(target),
-      onLog: ({ bytes, start, end }) => sink.open(end - start).append(bytes.subarray(start, end)),
       onStream: (frame, port) => this.#streams.get(frame.id)?.said(frame, port),
     })
   }
@@ -63,18 +65,31 @@ export class ThreadPool {
     }
   }
 
-  run(frame: FrameReader): void {
+  /** `sink`: where answers go to, but for the daemon's calls. */
+  run(frame: FrameReader, sink = this.#sink): void {
     const { id } = frame
-    if (frame.flags & FrameFlag.streamedArguments) return this.#refuseStreams(id)
-    if (frame.flags & FrameFlag.stream) return this.#stream(frame)
-    const forward = (reply: FrameReader) => forwardReply(this.#sink, id, reply)
+    if (frame.flags & FrameFlag.streamedArguments) return refuseStreams(sink, id)
+    const isDaemons = sink === this.#sink
+    if (isDaemons) this.calls++
+    const ended = () => {
+      if (isDaemons) this.calls--
+    }
+    if (frame.flags & FrameFlag.stream) return this.#stream(frame, sink, ended)
     this.#crew.submit({
       id,
       target: frame.target,
       batch: alone(frame),
-      answered: forward,
-      progressed: forward,
-      failed: (error) => replyFailure(this.#sink, id, error),
+      answered: (reply) => {
+        ended()
+        forwardReply(sink, id, reply)
+      },
+      logged: sink.pass,
+      // The daemon alone keeps what calls report.
+      progressed: isDaemons ? sink.pass : undefined,
+      failed: (error) => {
+        ended()
+        replyFailure(sink, id, error)
+      },
     })
   }
 
@@ -96,30 +111,39 @@ export class ThreadPool {
     this.#crew.stop((task) => task.batch !== undefined, cancelled())
   }
 
-  #stream(frame: FrameReader): void {
+  #stream(frame: FrameReader, sink: ThreadSink, ended: () => void): void {
     const { id } = frame
     const task = new StreamTask(frame, alone(frame), {
-      sink: this.#sink,
+      sink,
       stop: () => this.#stop(id),
       onEnd: () => {
+        ended()
         if (this.#streams.get(id) === task) this.#streams.delete(id)
       },
     })
     this.#streams.set(id, task)
     this.#crew.submit(task)
   }
+}
 
-  #refuseStreams(id: number): void {
-    const message = "a function that runs on a thread cannot take a stream as an argument"
-    const error = new BunhouseError("INVALID_ARGUMENT", message, { ran: "no" })
-    replyFailure(this.#sink, id, error)
-  }
+/** Where what a thread says of a call goes. */
+export interface ThreadSink extends ResultSink {
+  /** Hands on the frame that `frame` stands on, as it is. */
+  readonly pass: (frame: FrameReader) => void
+}
+
+function refuseStreams(sink: ResultSink, id: number): void {
+  const message = "a function that runs on a thread cannot take a stream as an argument"
+  replyFailure(sink, id, new BunhouseError("INVALID_ARGUMENT", message, { ran: "no" }))
 }
 
 export interface ThreadPoolOptions {
   readonly facts: CallFacts
   readonly forced: ForcedEnds
-  readonly sink: ResultSink
+  /** For calls that functions make. */
+  readonly dial: Dial
+  /** Of the daemon's calls. */
+  readonly sink: ThreadSink
   readonly threadsMax: number
   /** How long a thread without a task is kept. */
   readonly idleMs: number

@@ -7,7 +7,8 @@ import {
   RESULT_STREAM,
   writeCredit,
 } from "../../protocol/streams/credit.ts"
-import { replyFailure, type ReplySink } from "../run-call.ts"
+import { replyFailure } from "../run-call.ts"
+import type { ThreadSink } from "./pool.ts"
 import type { ThreadTask } from "./pool-thread.ts"
 
 /**
@@ -23,6 +24,7 @@ export class StreamTask implements ThreadTask {
   readonly id: number
   readonly target: number
   readonly batch: Buffer
+  readonly logged: ThreadSink["pass"]
   readonly #parts: StreamTaskParts
   readonly #writer = new FrameWriter()
   #port: MessagePort | undefined
@@ -35,6 +37,7 @@ export class StreamTask implements ThreadTask {
     this.target = frame.target
     this.batch = batch
     this.#parts = parts
+    this.logged = parts.sink.pass
   }
 
   /** The thread is free again, or never began. */
@@ -111,7 +114,7 @@ export class StreamTask implements ThreadTask {
 }
 
 export interface StreamTaskParts {
-  readonly sink: ReplySink
+  readonly sink: ThreadSink
   /** Ends the thread that runs it. */
   readonly stop: () => void
   readonly onEnd: () => void

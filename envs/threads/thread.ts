@@ -20,6 +20,7 @@ import {
   type ResultSink,
 } from "../run-call.ts"
 import { Channel, type ChannelEnd } from "./channel.ts"
+import { NestedTransport } from "./nested-transport.ts"
 import { Pace } from "./pace.ts"
 import { ownThreadNumber } from "./thread-number.ts"
 import { ThreadStreams } from "./thread-streams.ts"
@@ -81,7 +82,13 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   channel = new Channel(data.end, { wakeOther: () => wakePool(null), onLarge: work })
   pace = new Pace(channel)
   streams = new ThreadStreams(data.streams)
-  runInside({ place: "env thread", current: () => current, token: facts.token })
+  const way = new NestedTransport((ends) => data.streams.postMessage(ends, [ends.port]))
+  runInside({
+    place: "env thread",
+    current: () => current,
+    way: { open: way.open, wait: way },
+    token: facts.token,
+  })
   provideLibrary()
   captureOutput(output.take)
   outliveLateErrors()

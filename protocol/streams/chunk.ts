@@ -42,9 +42,14 @@ export class ChunkBuffer {
     this.#wake()
   }
 
+  /** Whether there is something to take. */
+  get isFilled(): boolean {
+    return this.#payloads.length > 0 || this.#end !== undefined
+  }
+
   /** Resolves when there is something to take. One at a time. */
   async filled(): Promise<void> {
-    if (this.#payloads.length > 0 || this.#end !== undefined) return
+    if (this.isFilled) return
     await new Promise<void>((resolve) => (this.#waiting = resolve))
   }
 

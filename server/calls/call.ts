@@ -4,6 +4,7 @@ import type { FrameReader } from "../../protocol/frame.ts"
 import type { Credit } from "../../protocol/streams/credit.ts"
 import type { CallQueue } from "./call-queue.ts"
 import type { Lane } from "./lane.ts"
+import type { Blocked } from "./nesting.ts"
 import type { EnvLink, FunctionRoute } from "./route.ts"
 
 /**
@@ -47,8 +48,8 @@ export class Call implements Timed<Call> {
   link: EnvLink | undefined = undefined
   /** Of the function, as it was when the call was sent. */
   version: string | undefined = undefined
-  /** Whose function is blocked until this call ends, where the daemon was told so. */
-  blocked: Call | undefined = undefined
+  /** Who is blocked until this call ends, where the daemon was told so. */
+  blocked: Blocked | undefined = undefined
   /** Neighbours in the same queue. */
   next: Call | undefined = undefined
   previous: Call | undefined = undefined

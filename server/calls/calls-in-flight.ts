@@ -1,5 +1,5 @@
 import { type Clock, Deadlines } from "../../protocol/deadlines.ts"
-import { SlotTable } from "../../protocol/slots.ts"
+import { DAEMON_GENERATIONS, SlotTable } from "../../protocol/slots.ts"
 import type { Call, Caller } from "./call.ts"
 import { Drain } from "./drain.ts"
 
@@ -7,7 +7,7 @@ import { Drain } from "./drain.ts"
 export class CallsInFlight {
   /** Calls that still have a caller. */
   readonly drain = new Drain()
-  readonly #table = new SlotTable<Call>()
+  readonly #table = new SlotTable<Call>(DAEMON_GENERATIONS)
   readonly #deadlines: Deadlines<Call>
 
   constructor(due: (call: Call) => void, clock?: Clock) {

@@ -15,7 +15,7 @@ import { Call, type Caller } from "./call.ts"
 import type { CallDesk } from "./call-desk.ts"
 import { callError } from "./call-error.ts"
 import type { Dispatcher } from "./dispatcher.ts"
-import { type CallsKnown, checkNesting } from "./nesting.ts"
+import { type Blocked, type CallsKnown, checkNesting } from "./nesting.ts"
 import { Outcomes } from "./outcomes.ts"
 import type { FunctionRoute } from "./route.ts"
 
@@ -96,7 +96,7 @@ export class KeyedCalls implements CallDesk {
     frame: FrameReader,
     key: string,
     extra: CallExtra,
-    blocked: Call | undefined,
+    blocked: Blocked | undefined,
   ): Call | undefined {
     const { route } = waiter
     const id = JSON.stringify([route.env.name, route.info.name, key])
@@ -124,7 +124,7 @@ export class KeyedCalls implements CallDesk {
     caller: Caller,
     frame: FrameReader,
     route: FunctionRoute,
-    blocked: Call | undefined,
+    blocked: Blocked | undefined,
   ): Call | undefined {
     const call = this.#dispatcher.submit(caller, frame, route)
     if (call !== undefined) call.blocked = blocked

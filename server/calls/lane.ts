@@ -1,10 +1,12 @@
 import { now } from "../../protocol/deadlines.ts"
+import type { EnvSpec } from "../../protocol/env-spec.ts"
 import { ENV_FLIGHT_BYTES_MAX } from "../../protocol/limits.ts"
 import type { Call } from "./call.ts"
 import { type Backlog, CallQueue } from "./call-queue.ts"
 
 /**
- * The places of one kind (loop or thread) in one env: how many calls occupy one, and which wait for one.
+ * The places of one kind (loop or thread) in one env: how many calls occupy one, and which wait for one. Some may be
+ * occupied by calls that the env process makes to itself, of which the lane knows how many they are.
  * The daemon keeps the queue, not the env process: what waits here certainly has not run (C2).
  *
  * A lane may run ahead: while calls are so short that their way takes longer than they do, more are handed over than can
@@ -20,20 +22,24 @@ export class Lane {
   limit: number
   readonly #flight: Flight
   readonly #mayRunAhead: boolean
+  readonly #leave: LeavePlace
   #ahead = 0
   #released = 0
   #releasedSince = 0
 
-  constructor(limit: number, backlog: Backlog, flight: Flight, mayRunAhead = false) {
+  constructor(limit: number, backlog: Backlog, flight: Flight, options: LaneOptions = {}) {
+    const { mayRunAhead = false, leave = leavesAll } = options
     this.limit = limit
     this.queue = new CallQueue(backlog)
     this.preparing = new CallQueue(backlog)
     this.#flight = flight
     this.#mayRunAhead = mayRunAhead
+    this.#leave = leave
   }
 
   get hasPlace(): boolean {
-    return this.running < this.limit + this.#ahead && !isFull(this.#flight)
+    const free = this.limit + this.#ahead - this.running
+    return free > 0 && !isFull(this.#flight) && this.#leave(free)
   }
 
   /** A call takes no place yet; it counts as one that waits. */
@@ -67,6 +73,36 @@ export class Lane {
     this.#releasedSince = time
   }
 }
+
+/** The lanes of an env. */
+export function lanesFor(
+  { spec, backlog, flight }: LanesOwner,
+  leave: LeavePlace,
+): { readonly loop: Lane; readonly thread: Lane } {
+  return {
+    loop: new Lane(spec.concurrency, backlog, flight),
+    thread: new Lane(spec.threads.max, backlog, flight, { mayRunAhead: true, leave }),
+  }
+}
+
+interface LanesOwner {
+  readonly spec: Pick<EnvSpec, "concurrency" | "threads">
+  readonly backlog: Backlog
+  readonly flight: Flight
+}
+
+interface LaneOptions {
+  readonly mayRunAhead?: boolean
+  readonly leave?: LeavePlace
+}
+
+/**
+ * Whether the calls that the env process makes to itself leave any of so many places. Where they do not, the lane is filled
+ * again when one of them has ended.
+ */
+type LeavePlace = (places: number) => boolean
+
+const leavesAll: LeavePlace = () => true
 
 /** What was sent to one env and is not answered, in all lanes together. */
 export interface Flight {

@@ -55,6 +55,12 @@ export interface ServedFrom {
   end(): void
   /** Calls of its functions to each other that stay in the process. */
   readonly ownCalls: number
+  /**
+   * Whether they leave any of so many threads. Where they do not, the process reports when one of them has left its thread.
+   */
+  leavesThread(threads: number): boolean
+  /** So many of its threads may have calls. */
+  limitThreads(max: number): void
 }
 
 /** Where calls of one function go. */

@@ -1,7 +1,7 @@
 import { type EnvSpec, sameProcess } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import type { EnvState } from "../../protocol/status.ts"
-import { Lane } from "../calls/lane.ts"
+import { lanesFor } from "../calls/lane.ts"
 import type { EnvLink, EnvRoute, FunctionRoute } from "../calls/route.ts"
 import type { Build } from "./builds.ts"
 import { Health } from "./health.ts"
@@ -52,10 +52,7 @@ export class Env implements EnvRoute {
     this.#parts = parts
     this.health = new Health(this, parts)
     this.#preparations = new Preparations(name, parts)
-    this.lanes = {
-      loop: new Lane(spec.concurrency, this.backlog, this.flight),
-      thread: new Lane(spec.threads.max, this.backlog, this.flight, true),
-    }
+    this.lanes = lanesFor(this, (threads) => this.process?.served.leavesThread(threads) ?? true)
     this.#supervisor = new Supervisor(name, {
       prepare: () => this.#prepareAsIs(),
       spawn: (build) => this.#spawnAsIs(build),
@@ -262,6 +259,7 @@ export class Env implements EnvRoute {
 
   #limited(process: EnvLife): EnvLife {
     this.lanes.thread.limit = Math.min(this.spec.threads.max, process.threadsMax)
+    process.served.limitThreads(this.lanes.thread.limit)
     process.limitMemory(this.spec.memoryMiB)
     return process
   }

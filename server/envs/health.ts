@@ -25,7 +25,8 @@ export class Health {
 
   /** `isOver` unless the report is about a loop that is blocked still. */
   reported(process: EnvLife, report: Report, isOver: boolean): void {
-    if (report.kind === ReportKind.forcedEnds) {
+    if (report.kind === ReportKind.threadFree) this.#parts.resume(this.#env)
+    else if (report.kind === ReportKind.forcedEnds) {
       this.#worn.add(process)
       this.look()
     } else {

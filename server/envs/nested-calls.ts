@@ -5,21 +5,21 @@ import type { EnvSubjects } from "../../protocol/subjects.ts"
 import type { SocketCaller, SocketPeer } from "../http/socket.ts"
 
 /**
- * The calls that functions of one env process make, as they come over the broker: a caller like any other, with the same
- * frames as on a WebSocket. envs/daemon-transport.ts is the other end.
+ * The calls that functions of one env process make, as they come over the broker: its loop and each of its threads is a
+ * caller like any other, with the same frames as on a WebSocket. envs/daemon-transport.ts is the other end.
  *
  * Invariants:
  * G1. A caller belongs to one session of the env process, and ends with it; a session that has ended is not taken up
- *     again, and whoever goes on with it is told.
- * G2. When the process is gone, or either side was cut off from the broker, the session has ended: its calls are cancelled,
- *     as those of a connection that closes (K2).
+ *     again, and whoever goes on with it is told. Sessions begin in the order of their numbers.
+ * G2. When the process is gone, or either side was cut off from the broker, its sessions have ended: their calls are
+ *     cancelled, as those of a connection that closes (K2).
  */
 export class NestedCalls {
   readonly #options: NestedCallsOptions
   readonly #unlisten: readonly Unlisten[]
-  /** The last one that was heard of. */
-  #session = 0
-  #caller: SocketCaller | undefined
+  /** The last one that has begun. */
+  #last = 0
+  readonly #callers = new Map<number, SocketCaller>()
 
   constructor(options: NestedCallsOptions) {
     this.#options = options
@@ -35,8 +35,7 @@ export class NestedCalls {
 
   /** G2. */
   reset(): void {
-    this.#caller?.closed()
-    this.#caller = undefined
+    for (const session of this.#callers.keys()) this.#end(session)
   }
 
   /** The process is gone. */
@@ -46,32 +45,34 @@ export class NestedCalls {
   }
 
   #receive(bytes: Uint8Array, session: number): void {
-    // Late, or of no session at all.
-    if (!Number.isSafeInteger(session) || session < this.#session) return
-    if (session > this.#session) {
-      this.reset()
-      this.#session = session
-      this.#caller = this.#open(session)
+    if (!Number.isSafeInteger(session) || session < 1) return
+    if (session > this.#last) {
+      this.#last = session
+      this.#callers.set(session, this.#open(session))
     }
-    if (bytes.length === 0) this.reset()
-    else if (this.#caller === undefined) this.#publish(session, gone())
-    else this.#caller.receive(bytes)
+    const caller = this.#callers.get(session)
+    if (bytes.length === 0) this.#end(session)
+    else if (caller === undefined) this.#publish(session, gone())
+    else caller.receive(bytes)
   }
 
   #open(session: number): SocketCaller {
     const { connection, open } = this.#options
-    const caller = open(
+    return open(
       {
         send: (batch) => this.#publish(session, batch),
-        close: () => {
-          if (session === this.#session) this.reset()
-        },
+        close: () => this.#end(session),
         // What an env process does not read, the broker keeps, until it cuts it off.
         unreadBytes: 0,
       },
       connection.maxMessageBytes,
     )
-    return caller
+  }
+
+  #end(session: number): void {
+    const caller = this.#callers.get(session)
+    this.#callers.delete(session)
+    caller?.closed()
   }
 
   /** While the broker is away, nobody waits for it (G2). */

@@ -43,6 +43,18 @@ export class Served implements ServedFrom {
     return this.#words === undefined ? 0 : Atomics.load(this.#words, ServedWord.ownCalls)
   }
 
+  /** What is set is set before the calls are counted: one that ends meanwhile is counted out first, and sees it then. */
+  leavesThread(threads: number): boolean {
+    const words = this.#words
+    if (words === undefined || Atomics.load(words, ServedWord.ownThreadCalls) < threads) return true
+    Atomics.store(words, ServedWord.threadsWanted, 1)
+    return Atomics.load(words, ServedWord.ownThreadCalls) < threads
+  }
+
+  limitThreads(max: number): void {
+    if (this.#words !== undefined) Atomics.store(this.#words, ServedWord.threadsMax, max)
+  }
+
   serves(name: string, index: number | undefined): void {
     if (this.#words === undefined || this.#isOver) return
     const edition = this.#next()

@@ -16,6 +16,7 @@ describe("context()", () => {
     const current: SurroundingCall = {
       id: 1,
       daemonId: 1,
+      blocked: { known: { id: 1, callId: "boot-1" } },
       leftMs: 0,
       hasEnded: false,
       here,

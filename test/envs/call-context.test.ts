@@ -2,7 +2,12 @@ import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { describe, expect, test } from "bun:test"
 import { RunningCall } from "../../envs/call-context.ts"
 
-const FACTS = { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }
+const FACTS = {
+  env: "lab",
+  bootId: "boot",
+  ownBootId: "boot.i1",
+  payloadBytesMax: PAYLOAD_BYTES_MAX,
+}
 
 describe("RunningCall", () => {
   test("knows its call id, env and function", () => {

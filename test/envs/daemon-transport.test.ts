@@ -9,9 +9,7 @@ import { FakeConnection } from "../support/fake-connection.ts"
 import { batchOf, framesIn, type SeenFrame } from "../support/frames.ts"
 
 const ALL_TO_THE_DAEMON = {
-  open: () => {},
-  take: (batch: Uint8Array) => batch,
-  close: () => {},
+  connect: () => ({ take: (batch: Uint8Array) => batch, close: () => {} }),
 }
 
 let broker: FakeConnection
@@ -68,6 +66,35 @@ describe("DaemonTransport", () => {
     expect(frame).toMatchObject({ type: FrameType.call, text: "args" })
     answer(1, frame, "ok")
     expect(await pending).toBe("ok")
+  })
+
+  test("gives each channel a session of its own, in the order in which they speak (L1)", async () => {
+    const heard: string[] = []
+    const channelOf = (name: string) => {
+      return transport.dial({
+        message: (bytes) => heard.push(`${name}: ${framesIn(bytes)[0]?.text}`),
+        closed: (reason) => heard.push(`${name} closed: ${reason}`),
+      })
+    }
+    const [silent, first, second] = [channelOf("silent"), channelOf("first"), channelOf("second")]
+    second.send(batchOf(FrameType.call, { payload: "two" }))
+    first.send(batchOf(FrameType.call, { payload: "one" }))
+    expect((await sent(1)).map(({ text }) => text)).toEqual(["two"])
+    expect((await sent(2)).map(({ text }) => text)).toEqual(["one"])
+    answer(2, undefined, "for the first")
+    first.close()
+    answer(2, undefined, "late")
+    answer(1, undefined, "for the second")
+    transport.reset("cut off")
+    silent.send(batchOf(FrameType.call, {}))
+    expect(broker.publishedOn("nested.3")).toEqual([])
+    expect(heard).toEqual([
+      "first: for the first",
+      "first closed: closed by this side",
+      "second: for the second",
+      "silent closed: cut off",
+      "second closed: cut off",
+    ])
   })
 
   test.each([

@@ -11,7 +11,10 @@ let sink: FakeSink
 let loop: Loop
 beforeEach(() => {
   sink = new FakeSink()
-  loop = new Loop({ env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }, sink)
+  loop = new Loop(
+    { env: "lab", bootId: "boot", ownBootId: "boot.i1", payloadBytesMax: PAYLOAD_BYTES_MAX },
+    sink,
+  )
 })
 
 function run(id: number, call: (...args: unknown[]) => unknown, ...args: unknown[]): void {

@@ -14,6 +14,7 @@ import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import { NESTING_MAX, OWN_CALLS_BYTES_MAX, OWN_CALLS_MAX } from "../../protocol/limits.ts"
 import { Served } from "../../server/envs/served.ts"
 import { FakeConnection } from "../support/fake-connection.ts"
+import { FakeSink } from "../support/fake-sink.ts"
 import { type TemporaryFolder, temporaryFolder } from "../support/folder.ts"
 import { framesIn } from "../support/frames.ts"
 import { until } from "../support/until.ts"
@@ -26,15 +27,18 @@ let served: Served
 let transport: DaemonTransport
 let connection: Connection
 let functions: Map<number, LoadedFunction>
+let reported: FakeSink
 beforeEach(() => {
   folder = temporaryFolder()
   broker = new FakeConnection()
   served = new Served(folder.path, "i1", (request) => heard.heard(request))
   const heard = new Heard(served.path)
   functions = new Map()
+  reported = new FakeSink()
   const own = new OwnCalls({
-    facts: { env: "lab", bootId: "boot", payloadBytesMax: 1 << 20 },
-    incarnation: "i1",
+    facts: { env: "lab", bootId: "boot", ownBootId: "boot.i1", payloadBytesMax: 1 << 20 },
+    reports: reported,
+    threads: { calls: 0, run: () => {}, flow: () => {}, cancel: () => {} },
     storage: new AsyncLocalStorage<RunningCall>(),
     served: heard,
     functionAt: (index) => functions.get(index),

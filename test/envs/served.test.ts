@@ -93,8 +93,24 @@ describe("what is served from a process", () => {
 
   test("tells the daemon how many calls stay in the process", () => {
     expect(served.ownCalls).toBe(0)
-    heard.count(3)
+    heard.count(3, 0)
     expect(served.ownCalls).toBe(3)
+  })
+
+  test("leaves threads to either side, and whoever comes second hears when one is free", () => {
+    expect(heard.hasThread(0)).toBe(false)
+    served.limitThreads(2)
+    expect([heard.hasThread(1), heard.hasThread(2)]).toEqual([true, false])
+    heard.count(1, 1)
+    expect(served.leavesThread(2)).toBe(true)
+    expect(heard.takeThreadsWanted()).toBe(false)
+    expect(served.leavesThread(1)).toBe(false)
+    // What waits in the daemon comes first.
+    expect(heard.hasThread(1)).toBe(false)
+    heard.count(0, 0)
+    expect(heard.takeThreadsWanted()).toBe(true)
+    expect(heard.takeThreadsWanted()).toBe(false)
+    expect([heard.hasThread(1), served.leavesThread(1)]).toEqual([true, true])
   })
 
   test("needs no file once both have it, and leaves none", () => {

@@ -10,7 +10,13 @@ describe("the metadata of a call", () => {
     }
     for (const extra of [
       { depth: 1, root: "boot-1" },
-      { depth: 2, root: "boot-1", key: "k", blocks: { id: 0xffff_ffff, callId: "boot-2" } },
+      {
+        depth: 2,
+        root: "boot-1",
+        key: "k",
+        blocks: { known: { id: 0xffff_ffff, callId: "boot-2" } },
+      },
+      { depth: 3, root: "boot-1", blocks: { own: { env: "lab", threads: 2 } } },
     ]) {
       expect(readExtra(encodeExtra(extra))).toEqual(extra)
     }
@@ -42,7 +48,7 @@ describe("the metadata of a call", () => {
     `{"key":1}`,
     `{"key":"a","boot":[]}`,
     `{"depth":-1}`,
-    `{"depth":1,"blocks":{"id":0}}`,
+    `{"depth":1,"blocks":{"known":{"id":0}}}`,
     "[]",
     "null",
     "{",

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { CALLS_IN_FLIGHT_MAX } from "../../protocol/limits.ts"
-import { slotOf, SlotTable } from "../../protocol/slots.ts"
+import {
+  DAEMON_GENERATIONS,
+  isOwnId,
+  OWN_GENERATIONS,
+  slotOf,
+  SlotTable,
+} from "../../protocol/slots.ts"
 import { randomFrom } from "../support/random.ts"
 
 describe("SlotTable", () => {
@@ -44,6 +50,20 @@ describe("SlotTable", () => {
       expect(slotOf(id)).toBe(0)
       ids.add(id)
       table.close(id)
+    }
+    expect(ids.size).toBe(4_096)
+  })
+
+  test("ids of a process's own calls are never the daemon's", () => {
+    const [daemon, own] = [new SlotTable(DAEMON_GENERATIONS), new SlotTable(OWN_GENERATIONS)]
+    const ids = new Set<number>()
+    for (let i = 0; i < 5_000; i++) {
+      const [theirs, ours] = [daemon.open(i), own.open(i)]
+      expect([isOwnId(theirs), isOwnId(ours)]).toEqual([false, true])
+      expect([daemon.get(ours), own.get(theirs)]).toEqual([undefined, undefined])
+      ids.add(theirs).add(ours)
+      daemon.close(theirs)
+      own.close(ours)
     }
     expect(ids.size).toBe(4_096)
   })

@@ -71,9 +71,10 @@ export class FakeEnv implements EnvRoute {
   readonly finishedLinks: EnvLink[] = []
 
   constructor({ concurrency = 1, threads = 1 } = {}) {
+    const leave = (free: number) => this.link?.served.leavesThread(free) ?? true
     this.lanes = {
       loop: new Lane(concurrency, this.backlog, this.flight),
-      thread: new Lane(threads, this.backlog, this.flight),
+      thread: new Lane(threads, this.backlog, this.flight, { leave }),
     }
   }
 

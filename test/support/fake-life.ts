@@ -98,6 +98,20 @@ export class FakeServed implements ServedFrom {
   readonly told: [name: string, index: number | undefined][] = []
   hasEnded = false
   ownCalls = 0
+  /** Of these, on threads. */
+  ownThreadCalls = 0
+  /** Whether the daemon wants to hear when one of them ends. */
+  areThreadsWanted = false
+  threadsMax = 0
+
+  leavesThread(threads: number): boolean {
+    this.areThreadsWanted ||= this.ownThreadCalls >= threads
+    return this.ownThreadCalls < threads
+  }
+
+  limitThreads(max: number): void {
+    this.threadsMax = max
+  }
 
   serves(name: string, index: number | undefined): void {
     this.told.push([name, index])

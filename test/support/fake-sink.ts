@@ -2,7 +2,7 @@ import { decodePayload } from "../../protocol/codec/index.ts"
 import { decodeErrorRecord } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
-import type { ResultSink } from "../../envs/run-call.ts"
+import type { ThreadSink } from "../../envs/threads/pool.ts"
 
 /** How a call was answered. */
 export interface Answer {
@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 /** Where replies of an env go in a test: decoded, by call id, each at most once. */
-export class FakeSink implements ResultSink {
+export class FakeSink implements ThreadSink {
   readonly #writer = new FrameWriter()
   readonly #answers = new Map<number, Answer[]>()
 
@@ -24,6 +24,10 @@ export class FakeSink implements ResultSink {
 
   readonly result = (id: number, flags: number, payload: Uint8Array): void => {
     this.#writer.write(FrameType.reply, flags, id, 0, 0, 0, payload)
+  }
+
+  readonly pass = ({ bytes, start, end }: FrameReader): void => {
+    this.#writer.append(bytes.subarray(start, end))
   }
 
   /** The answer of a call, undefined while there is none. Fails when there are two. */
@@ -53,4 +57,9 @@ function read({ type, flags, payload }: FrameReader): Answer {
   const value =
     flags & FrameFlag.json ? JSON.parse(Buffer.from(payload).toString()) : decodePayload(payload)
   return { kind: type === FrameType.reply ? "value" : "thrown", value, wasPromise }
+}
+
+/** For threads whose functions make no calls. */
+export const noDial = (): never => {
+  throw new Error("nobody makes calls here")
 }

@@ -4,7 +4,7 @@ import { ForcedEnds } from "../../envs/threads/forced-ends.ts"
 import { ThreadPool } from "../../envs/threads/pool.ts"
 import { encodeArgs } from "../../protocol/codec/index.ts"
 import { FrameType } from "../../protocol/frame.ts"
-import { type Answer, FakeSink } from "./fake-sink.ts"
+import { type Answer, FakeSink, noDial } from "./fake-sink.ts"
 import { temporaryFolder } from "./folder.ts"
 import { batchOf, standingOn } from "./frames.ts"
 import { until } from "./until.ts"
@@ -18,9 +18,22 @@ export class ThreadLab implements AsyncDisposable {
   #ids = 0
 
   constructor({ threadsMax = 2, idleMs = 50 } = {}) {
-    const facts = { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }
+    const facts = {
+      env: "lab",
+      bootId: "boot",
+      ownBootId: "boot.i1",
+      payloadBytesMax: PAYLOAD_BYTES_MAX,
+    }
     const forced = new ForcedEnds(this.#sink)
-    this.pool = new ThreadPool({ facts, forced, sink: this.#sink, threadsMax, idleMs, kept: 0 })
+    this.pool = new ThreadPool({
+      facts,
+      forced,
+      dial: noDial,
+      sink: this.#sink,
+      threadsMax,
+      idleMs,
+      kept: 0,
+    })
   }
 
   /** Loads the function whose body is `code`, with arguments `a` and `b`. Returns its number. */

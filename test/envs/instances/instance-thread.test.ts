@@ -6,7 +6,7 @@ import { InstanceThread } from "../../../envs/instances/instance-thread.ts"
 import { encodeArgs } from "../../../protocol/codec/index.ts"
 import { FrameType } from "../../../protocol/frame.ts"
 import { caught } from "../../support/caught.ts"
-import { FakeSink } from "../../support/fake-sink.ts"
+import { FakeSink, noDial } from "../../support/fake-sink.ts"
 import { type TemporaryFolder, temporaryFolder } from "../../support/folder.ts"
 import { batchOf, standingOn } from "../../support/frames.ts"
 import { until } from "../../support/until.ts"
@@ -36,10 +36,16 @@ async function start(code: string, timeoutMs = 5_000): Promise<InstanceThread> {
   const path = folder.join(`${crypto.randomUUID()}.mjs`)
   writeFileSync(path, code)
   const source = { name: "Tally/1", path, as: "instance", export: "default" } as const
-  const facts = { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX }
+  const facts = {
+    env: "lab",
+    bootId: "boot",
+    ownBootId: "boot.i1",
+    payloadBytesMax: PAYLOAD_BYTES_MAX,
+  }
   const started = new InstanceThread({
     facts,
     forced: new ForcedEnds(sink),
+    dial: noDial,
     sink,
     index: 7,
     source,

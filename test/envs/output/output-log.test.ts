@@ -42,7 +42,7 @@ beforeEach(() => {
 
 function call(id: number, wantsLogs = true): RunningCall {
   const running = new RunningCall(
-    { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX },
+    { env: "lab", bootId: "boot", ownBootId: "boot.i1", payloadBytesMax: PAYLOAD_BYTES_MAX },
     "f",
     id,
     id,

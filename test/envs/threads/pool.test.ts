@@ -6,7 +6,7 @@ import { ThreadPool } from "../../../envs/threads/pool.ts"
 import { encodeArgs } from "../../../protocol/codec/index.ts"
 import { FrameType } from "../../../protocol/frame.ts"
 import { caught } from "../../support/caught.ts"
-import { type Answer, FakeSink } from "../../support/fake-sink.ts"
+import { type Answer, FakeSink, noDial } from "../../support/fake-sink.ts"
 import { temporaryFolder } from "../../support/folder.ts"
 import { batchOf, standingOn } from "../../support/frames.ts"
 import { until } from "../../support/until.ts"
@@ -23,8 +23,9 @@ function makePool({ threadsMax = 2, idleMs = 50, kept = 0 } = {}): void {
   sink = new FakeSink()
   const forced = new ForcedEnds(sink)
   pool = new ThreadPool({
-    facts: { env: "lab", bootId: "boot", payloadBytesMax: PAYLOAD_BYTES_MAX },
+    facts: { env: "lab", bootId: "boot", ownBootId: "boot.i1", payloadBytesMax: PAYLOAD_BYTES_MAX },
     forced,
+    dial: noDial,
     sink,
     threadsMax,
     idleMs,

@@ -17,7 +17,7 @@ beforeEach(() => {
 
 function begun(id: number, called: LoadedFunction): RunningCall {
   const call = new RunningCall(
-    { env: "lab", bootId: "boot", payloadBytesMax: 1 << 20 },
+    { env: "lab", bootId: "boot", ownBootId: "boot.i1", payloadBytesMax: 1 << 20 },
     "f",
     id,
     id,

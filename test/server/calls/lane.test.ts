@@ -34,7 +34,7 @@ describe("a lane", () => {
   })
 
   test("that may run ahead does so while calls are short, and stops when they are not", async () => {
-    const lane = new Lane(16, backlog(), flight(), true)
+    const lane = new Lane(16, backlog(), flight(), { mayRunAhead: true })
     pass(lane, 64)
     expect(fill(lane)).toBe(64)
     await Bun.sleep(20)
@@ -49,9 +49,21 @@ describe("a lane", () => {
   })
 
   test("with a small limit never runs ahead: somebody meant it", () => {
-    const lane = new Lane(15, backlog(), flight(), true)
+    const lane = new Lane(15, backlog(), flight(), { mayRunAhead: true })
     pass(lane, 1_000)
     expect(fill(lane)).toBe(15)
+  })
+
+  test("has those places only that calls elsewhere leave", () => {
+    let elsewhere = 2
+    const leave = (places: number) => elsewhere < places
+    const lane = new Lane(3, backlog(), flight(), { leave })
+    expect(fill(lane)).toBe(1)
+    elsewhere = 0
+    expect(fill(lane)).toBe(2)
+    elsewhere = 1
+    lane.release(0)
+    expect(lane.hasPlace).toBe(false)
   })
 
   test("that may not run ahead never does", () => {

@@ -20,7 +20,7 @@ function submit(id: number, extra: object, to = lab.route): Call | undefined {
 /** What a function says that is blocked in `call`. */
 function blockedIn(call: Call | undefined, bootId = "boot") {
   const { id = 0, serial = 0 } = call ?? {}
-  return { depth: 1, root: "boot-1", blocks: { id, callId: callIdOf(bootId, serial) } }
+  return { depth: 1, root: "boot-1", blocks: { known: { id, callId: callIdOf(bootId, serial) } } }
 }
 
 describe("a nested call", () => {
@@ -48,6 +48,18 @@ describe("a nested call", () => {
     },
   )
 
+  test("that blocks is refused where its env's own calls hold all threads, with those around them", () => {
+    const onThread = lab.env.add("g", { run: "thread", index: 8 })
+    lab.env.lanes.thread.limit = 2
+    const first = submit(1, {}, onThread)
+    const known = blockedIn(first).blocks.known
+    expect(submit(2, { depth: 2, blocks: { own: own(1) } }, onThread)).toBeDefined()
+    expect(submit(3, { depth: 2, blocks: { known, own: own(1) } }, onThread)).toBeUndefined()
+    expect(lab.caller.errorOf(3)).toMatchObject({ code: "DEADLOCK", ran: "no", function: "g" })
+    const far = { depth: 2, blocks: { known, own: { ...own(1), env: "far" } } }
+    expect(submit(4, far, onThread)).toBeDefined()
+  })
+
   test("waits for a place that anybody else has", () => {
     const [first] = [submit(1, {}), submit(2, {})]
     expect(submit(3, blockedIn(first))?.state).toBe("waiting")
@@ -63,13 +75,19 @@ describe("a nested call", () => {
         return blockedIn(call)
       },
     ],
-    ["is none", () => ({ depth: 1, blocks: { id: 0xffff_ffff, callId: "boot-9" } })],
+    ["is none", () => ({ depth: 1, blocks: { known: { id: 0xffff_ffff, callId: "boot-9" } } })],
+    ["holds a thread, not the loop", () => ({ depth: 1, blocks: { own: own(1) } })],
   ])("is taken for one that blocks nothing where the call %s", (_what, extra) => {
     const said = extra()
     lab.env.lanes.loop.limit = 1
     expect(submit(2, said)).toBeDefined()
   })
 })
+
+/** Calls of the env to itself that are blocked. */
+function own(threads: number) {
+  return { env: lab.env.name, threads }
+}
 
 /** The daemon's id of a call that was sent. */
 function sentId(index: number): number {

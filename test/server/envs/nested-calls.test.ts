@@ -69,7 +69,6 @@ describe("NestedCalls", () => {
     ["the env process was cut off", () => calls.reset()],
     ["the env process is gone", () => calls.close()],
     ["the daemon loses the broker", () => connection.lose()],
-    ["another session begins", () => publish(2, BIND)],
     ["the session breaks the protocol", () => publish(1, Buffer.from("noise"))],
   ])("are cancelled when %s (G1, G2)", (_how, end) => {
     publish(1, joined(BIND, call(5)))
@@ -90,13 +89,26 @@ describe("NestedCalls", () => {
     expect(await refusal(2)).toBeUndefined()
   })
 
-  test("that are late, or of no session, are passed over", async () => {
+  test("of no session are passed over, and those of one that never began are told", async () => {
     publish(2, BIND)
     for (const session of [1, 0, -1, "x", "1.5", ""]) publish(session, joined(BIND, call(1)))
     expect(running()).toBe(0)
-    expect(await answers(1)).toEqual([])
+    expect(await refusal(1)).toBe("UNAVAILABLE")
     publish(2, call(1))
     expect(running()).toBe(1)
+  })
+
+  test("of several sessions live side by side, and each ends by itself (G1)", async () => {
+    publish(1, joined(BIND, call(5)))
+    publish(2, joined(BIND, call(5)))
+    const [first, second] = lab.env.link?.calls ?? []
+    publish(1, new Uint8Array(0))
+    expect(callers()).toEqual([second?.id ?? -1])
+    lab.env.reply(lab.dispatcher, second?.id ?? -1, "ok")
+    expect((await answers(2)).at(-1)).toMatchObject({ type: FrameType.reply, id: 5, text: "ok" })
+    lab.env.reply(lab.dispatcher, first?.id ?? -1, "late")
+    expect((await answers(1)).map(({ type }) => type)).toEqual([FrameType.hello])
+    lab.expectIdle()
   })
 
   test("leave nothing behind when the process is gone", () => {
