@@ -4,11 +4,12 @@ import {
   type JetStreamManager,
   JsHeaders,
 } from "@nats-io/jetstream"
-import { Objm } from "@nats-io/obj"
 import { headers } from "nats"
 import { Fields, parseJson } from "../protocol/fields.ts"
 import { OBJECT_BYTES_MAX, OBJECT_CHUNK_BYTES_MAX } from "../protocol/limits.ts"
-import { digestOf, forUrl, type ObjectDraft, ObjectWriter } from "./object-writer.ts"
+import type { StoredContent } from "../protocol/stored-content.ts"
+import { Chunks } from "./chunks.ts"
+import { forUrl, type ObjectWriter } from "./object-writer.ts"
 import type { BrokerConnection } from "./connection.ts"
 import { innerConnection } from "./nats-connection.ts"
 import { type Operate, operationsOn } from "./operations.ts"
@@ -23,29 +24,28 @@ import type { StoreOptions } from "./store.ts"
  * Invariants:
  * J1. An object is there once its meta record is, and that is written when all of its chunks are.
  * J2. What a crash leaves behind is removed by the next `all`: chunks without a meta record.
- * J3. Reading leaves no consumer behind in the broker, which would keep it on disk for minutes.
- * J4. Memory holds a few chunks of an object, never more.
+ * Chunks are written and read by chunks.ts.
  */
 export class BrokerObjects {
   readonly #manager: JetStreamManager
   readonly #options: BrokerObjectsOptions
+  readonly #chunks: Chunks
   readonly #stream: string
-  readonly #chunks: string
   readonly #metas: string
 
-  private constructor(manager: JetStreamManager, options: BrokerObjectsOptions) {
+  private constructor(manager: JetStreamManager, chunks: Chunks, options: BrokerObjectsOptions) {
     this.#manager = manager
+    this.#chunks = chunks
     this.#options = options
     this.#stream = `OBJ_${options.bucket}`
-    this.#chunks = `$O.${options.bucket}.C.`
     this.#metas = `$O.${options.bucket}.M.`
   }
 
   static async open(options: BrokerObjectsOptions): Promise<BrokerObjects> {
     const { bucket, jetstream, operate } = options
+    const chunks = await Chunks.open({ ...options, what: "an object", damaged: "UNAVAILABLE" })
     return await operate(`opening the store ${bucket}`, async () => {
-      await new Objm(jetstream).create(bucket)
-      return new BrokerObjects(await jetstream.jetstreamManager(false), options)
+      return new BrokerObjects(await jetstream.jetstreamManager(false), chunks, options)
     })
   }
 
@@ -54,7 +54,7 @@ export class BrokerObjects {
    * what is incomplete is removed (J2).
    */
   async all(): Promise<StoredObject[]> {
-    const metas = await this.#subjects(this.#metas)
+    const metas = await this.#metaSubjects()
     const objects: SavedObject[] = []
     for (let from = 0; from < metas.length; from += READ_AT_ONCE) {
       const some = metas.slice(from, from + READ_AT_ONCE)
@@ -68,14 +68,7 @@ export class BrokerObjects {
 
   /** Begins to write an object; `save` makes it one, `removeChunks` gives it up. */
   writer(): ObjectWriter {
-    const { jetstream, operate, messageBytesMax } = this.#options
-    return new ObjectWriter({
-      chunkBytesMax: Math.min(OBJECT_CHUNK_BYTES_MAX, messageBytesMax),
-      publish: async (nuid, chunk) => {
-        const subject = `${this.#chunks}${nuid}`
-        await operate("writing an object", () => jetstream.publish(subject, chunk))
-      },
-    })
+    return this.#chunks.writer()
   }
 
   /** Writes the meta record, in place of the one that was there under the same name. */
@@ -106,43 +99,17 @@ export class BrokerObjects {
   }
 
   async removeChunks(nuid: string): Promise<void> {
-    await this.#purge(`${this.#chunks}${nuid}`, "removing an object")
+    await this.#chunks.remove(nuid)
   }
 
   /** The content, chunk by chunk. Throws UNAVAILABLE when a part of it is missing or was changed. */
-  async *read({
-    name,
-    nuid,
-    chunks,
-    digest,
-  }: Omit<StoredObject, "facts">): AsyncGenerator<Uint8Array> {
-    const hash = new Bun.CryptoHasher("sha256")
-    let held: Uint8Array | undefined
-    let seq = 1
-    for (let count = 0; count < chunks; count++) {
-      const query = { seq, next_by_subj: `${this.#chunks}${nuid}` }
-      const chunk = await this.#options.operate(`reading the object ${name}`, async () => {
-        const message = await this.#manager.direct.getMessage(this.#stream, query)
-        if (message === null) throw new Error("a part of it is missing")
-        return message
-      })
-      seq = chunk.seq + 1
-      hash.update(chunk.data)
-      // The last chunk is handed out only when all of them are what was put: a reader of less knows that it has not all.
-      if (held !== undefined) yield held
-      held = chunk.data
-    }
-    await this.#options.operate(`reading the object ${name}`, () => {
-      if (digestOf(hash.digest("hex")) === digest) return Promise.resolve()
-      return Promise.reject(new Error("it is not what was put"))
-    })
-    if (held !== undefined) yield held
+  read(stored: Omit<StoredObject, "facts">): AsyncGenerator<Uint8Array> {
+    return this.#chunks.read(`the object ${stored.name}`, stored)
   }
 
   async #removeOrphans(objects: readonly StoredObject[]): Promise<void> {
     const known = new Set(objects.map(({ nuid }) => nuid))
-    for (const subject of await this.#subjects(this.#chunks)) {
-      const nuid = subject.slice(this.#chunks.length)
+    for (const nuid of await this.#chunks.nuids()) {
       if (!known.has(nuid)) await this.removeChunks(nuid)
     }
   }
@@ -161,9 +128,9 @@ export class BrokerObjects {
     }
   }
 
-  async #subjects(prefix: string): Promise<string[]> {
+  async #metaSubjects(): Promise<string[]> {
     return await this.#options.operate(`reading ${this.#options.bucket}`, async () => {
-      const filter = { subjects_filter: `${prefix}>` }
+      const filter = { subjects_filter: `${this.#metas}>` }
       const { state } = await this.#manager.streams.info(this.#stream, filter)
       return Object.keys(state.subjects ?? {})
     })
@@ -204,7 +171,7 @@ interface BrokerObjectsOptions {
 }
 
 /** An object with its record. */
-export interface StoredObject extends ObjectDraft {
+export interface StoredObject extends StoredContent {
   readonly name: string
   /** What else its owner keeps of it: plain JSON, unchecked when it is read. */
   readonly facts: unknown

@@ -1,3 +1,5 @@
+import type { StoredContent } from "../protocol/stored-content.ts"
+
 /**
  * Writes the content of one object, chunk by chunk, and hashes it on the way. A few chunks are on their way at a time; the
  * store keeps them in the order in which they were sent.
@@ -43,7 +45,7 @@ export class ObjectWriter {
   }
 
   /** What was written. Nothing can be appended afterwards. */
-  end(): ObjectDraft & { readonly sha256: string } {
+  end(): StoredContent & { readonly sha256: string } {
     const sha256 = this.#hash.digest("hex")
     const digest = digestOf(sha256)
     return { nuid: this.nuid, bytes: this.#bytes, chunks: this.#chunks, digest, sha256 }
@@ -54,15 +56,6 @@ export interface ObjectWriterOptions {
   readonly chunkBytesMax: number
   /** Resolves when the store has the chunk. */
   readonly publish: (nuid: string, chunk: Uint8Array) => Promise<void>
-}
-
-/** Content in the store, without a record yet. */
-export interface ObjectDraft {
-  readonly nuid: string
-  readonly bytes: number
-  readonly chunks: number
-  /** As the library for the object store writes it. */
-  readonly digest: string
 }
 
 /** A SHA-256 in hexadecimal digits, as the library writes it. */

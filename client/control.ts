@@ -1,6 +1,6 @@
 import { BunhouseError, fromErrorRecord } from "../protocol/errors.ts"
 import { FILES_TYPE, JSON_TYPE, PROTOCOL_HEADER } from "../protocol/http.ts"
-import { CONTROL_TIMEOUT_MS } from "../protocol/limits.ts"
+import { CONTROL_TIMEOUT_MS, SEND_MS_PER_MIB_MAX } from "../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
 import { type Address, noDaemon } from "./settings.ts"
 
@@ -96,6 +96,12 @@ export interface SendOptions {
   readonly signal?: AbortSignal
   /** As for `request`. */
   readonly keepsConnection?: boolean
+}
+
+/** How long an answer to a request may take whose body takes its time to be sent. */
+export function sendingMs(body: Uint8Array): number {
+  const mebibytes = Math.floor(body.length / (1024 * 1024))
+  return CONTROL_TIMEOUT_MS + mebibytes * SEND_MS_PER_MIB_MAX
 }
 
 function noBunhouse(url: string): BunhouseError {

@@ -5,14 +5,15 @@ import { BunhouseError } from "../protocol/errors.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { JOB_HEADER, PAYLOAD_TYPE, paths, TIMEOUT_HEADER } from "../protocol/http.ts"
 import { checkJobId, type JobOptions, type JobStatus, readJobOptions } from "../protocol/job.ts"
-import { CONTROL_TIMEOUT_MS, PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
-import { errorIn, readJobOutcome } from "./job-outcome.ts"
-import { within } from "./job-requests.ts"
+import { JOB_RESULT_READS_MAX } from "../protocol/limits.ts"
+import { sendingMs } from "./control.ts"
+import { errorIn, readAnswer, readJobOutcome } from "./job-outcome.ts"
 import { hasLaters } from "./later.ts"
 import { type JobLogsOptions, jobLines } from "./job-logs.ts"
 import type { Link } from "./link.ts"
 import type { LogLine } from "./logs.ts"
 import { patiently } from "./patience.ts"
+import { ProgressPatience } from "./progress-patience.ts"
 
 /**
  * A call that was started, and whose result is fetched later, by any process: `here.job(id)` is the same job. All of its
@@ -45,17 +46,22 @@ export class Job<R = unknown> {
     const timeoutMs = checkTimeoutMs(options.timeoutMs ?? 0)
     const dueAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now() + timeoutMs
     const { jobs } = this.#link
-    for (;;) {
+    for (let reads = 1; ; reads++) {
       const hasEnded = await jobs.ended(this.id, dueAt, signal)
-      const about = { signal: within(CONTROL_TIMEOUT_MS, signal) }
-      const response = await jobs.send("GET", `${paths.job(this.id)}/result`, about)
+      const patience = new ProgressPatience(signal)
+      const about = { signal: patience.signal }
+      const path = `${paths.job(this.id)}/result`
+      const response = await patience.waitFor(jobs.send("GET", path, about))
       if (response.status === 202) {
         if (hasEnded) continue // Another daemon took over, and runs it once more.
         throw this.#late(timeoutMs)
       }
+      const body = await this.#answer(response, patience, reads < JOB_RESULT_READS_MAX)
+      signal?.throwIfAborted()
+      if (body === undefined) continue
       // The one place where the type of the outside meets the untyped inside.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      return (await readJobOutcome(response)) as R
+      return readJobOutcome(response, body) as R
     }
   }
 
@@ -87,6 +93,19 @@ export class Job<R = unknown> {
     })
   }
 
+  /** Undefined where it broke off, as it does with the daemon, and may be read again. */
+  async #answer(
+    response: Response,
+    patience: ProgressPatience,
+    mayFail: boolean,
+  ): Promise<Uint8Array | undefined> {
+    return await readAnswer(response, patience).catch((cause: unknown) => {
+      if (mayFail) return undefined
+      const message = `the connection to the daemon was lost while the result of ${this.id} was read`
+      throw new BunhouseError("UNAVAILABLE", message, { cause })
+    })
+  }
+
   #late(timeoutMs: number): BunhouseError {
     const message = `the job ${this.id} has not ended within ${timeoutMs} ms; it goes on`
     return new BunhouseError("DEADLINE_EXCEEDED", message)
@@ -113,7 +132,7 @@ export async function startJob<R>(start: {
     const message = `${info.env}/${info.name}: a job is started with values: await what .later(…) stands for`
     throw new BunhouseError("INVALID_ARGUMENT", message, { env: info.env, function: info.name })
   }
-  const body = new Uint8Array(encodeArgs(args, PAYLOAD_BYTES_MAX))
+  const body = encodeArgs(args)
   const timeoutMs = checkTimeoutMs(start.timeoutMs ?? 0)
   // With an id of its own the start may be repeated when the daemon was lost before it answered.
   const { plan, id = randomId() } = readJobOptions(start.job ?? {})
@@ -121,7 +140,7 @@ export async function startJob<R>(start: {
     [JOB_HEADER]: asciiJson({ ...plan, id }),
     [TIMEOUT_HEADER]: String(timeoutMs),
   }
-  const options = { type: PAYLOAD_TYPE, headers, body }
+  const options = { type: PAYLOAD_TYPE, headers, body, timeoutMs: sendingMs(body) }
   let mayHaveArrived = false
   const path = paths.startJob(info.env, info.name)
   const onFailure = (error: unknown) => (mayHaveArrived ||= !wasRefused(error))

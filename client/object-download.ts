@@ -1,9 +1,9 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import { parseJson } from "../protocol/fields.ts"
 import { OBJECT_HEADER, paths } from "../protocol/http.ts"
-import { CONTROL_TIMEOUT_MS } from "../protocol/limits.ts"
 import { type ObjectInfo, readObjectId, readObjectInfo } from "../protocol/object.ts"
 import type { Control } from "./control.ts"
+import { ProgressPatience } from "./progress-patience.ts"
 
 /**
  * One object on its way from the daemon. What arrived is handed out as it comes, and the end only when all of it has the
@@ -12,11 +12,11 @@ import type { Control } from "./control.ts"
 export class Download {
   readonly info: ObjectInfo
   readonly #reader: Reader
-  readonly #patience: Patience
+  readonly #patience: ProgressPatience
   readonly #hash = new Bun.CryptoHasher("sha256")
   #bytes = 0
 
-  private constructor(info: ObjectInfo, reader: Reader, patience: Patience) {
+  private constructor(info: ObjectInfo, reader: Reader, patience: ProgressPatience) {
     this.info = info
     this.#reader = reader
     this.#patience = patience
@@ -24,7 +24,7 @@ export class Download {
 
   /** Throws NOT_FOUND. */
   static async open(control: Control, key: string): Promise<Download> {
-    const patience = new Patience()
+    const patience = new ProgressPatience()
     const { signal } = patience
     const response = await patience.waitFor(control.send("GET", paths.object(key), { signal }))
     const header = response.headers.get(OBJECT_HEADER) ?? ""
@@ -83,27 +83,3 @@ export class Download {
 }
 
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read">
-
-/** Ends a request when it makes no progress while somebody waits for it. */
-class Patience {
-  readonly #controller = new AbortController()
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  async waitFor<T>(progress: Promise<T>): Promise<T> {
-    const timer = setTimeout(() => {
-      this.#controller.abort(new DOMException("the daemon said nothing", "TimeoutError"))
-    }, CONTROL_TIMEOUT_MS)
-    try {
-      return await progress
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  cancel(): void {
-    this.#controller.abort()
-  }
-}

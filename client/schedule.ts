@@ -5,6 +5,7 @@ import { PAYLOAD_TYPE, paths, SCHEDULE_HEADER } from "../protocol/http.ts"
 import { type JobOptions, readJobOptions } from "../protocol/job.ts"
 import { checkName } from "../protocol/names.ts"
 import type { ScheduleSpec, ScheduleStatus } from "../protocol/schedule.ts"
+import { sendingMs } from "./control.ts"
 import type { Link } from "./link.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 
@@ -23,7 +24,7 @@ export async function putSchedule(
   { timeZone, ...job }: ScheduleOptions,
 ): Promise<ScheduleStatus> {
   checkName("schedule", name)
-  const body = new Uint8Array(encodeArgs(args))
+  const body = encodeArgs(args)
   const spec: ScheduleSpec = {
     cron,
     env: info.env,
@@ -31,7 +32,8 @@ export async function putSchedule(
     job: readJobOptions(job).plan,
     ...(timeZone !== undefined && { timeZone }),
   }
-  const options = { type: PAYLOAD_TYPE, headers: { [SCHEDULE_HEADER]: asciiJson(spec) }, body }
+  const headers = { [SCHEDULE_HEADER]: asciiJson(spec) }
+  const options = { type: PAYLOAD_TYPE, headers, body, timeoutMs: sendingMs(body) }
   const response = await link.control.send("PUT", paths.schedule(name), options)
   const answer: unknown = await response.json()
   return new Fields("the answer", answer).required("schedule", readScheduleStatus)

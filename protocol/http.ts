@@ -27,6 +27,8 @@ export const OUTCOME_HEADER = "bunhouse-outcome"
 export const OBJECT_HEADER = "bunhouse-object"
 /** JSON. With the start of a job its options (`JobOptions`), with its result its status. */
 export const JOB_HEADER = "bunhouse-job"
+/** Answer whose body comes as it is read: how many bytes it will be. */
+export const BYTES_HEADER = "bunhouse-bytes"
 /** JSON: what a schedule starts, and when (`ScheduleSpec`). */
 export const SCHEDULE_HEADER = "bunhouse-schedule"
 

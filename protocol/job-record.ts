@@ -2,11 +2,14 @@ import { Fields } from "./fields.ts"
 import { JOB_STATES, type JobPlan, type JobState, readJobPlan } from "./job.ts"
 import { type Progress, readProgress } from "./progress.ts"
 import { readScheduleSpec, type ScheduleSpec } from "./schedule.ts"
+import { readStoredContent, type StoredContent } from "./stored-content.ts"
 
 /**
  * What the store holds of a job, as heads of entries. The first is written once, when the job is accepted, and has the
  * arguments as its body. The second is written at every step of the job's life, and has the outcome as its body once
- * there is one. A job that prints has a third, with its lines as the body. Times are milliseconds since 1970.
+ * there is one. A job that prints has a third, with its lines as the body. What is too large for one message stands in the
+ * store beside, complete before the head is written that names it (`large`); the body is empty then. Times are
+ * milliseconds since 1970.
  */
 export interface JobRecord extends JobPlan {
   readonly id: string
@@ -18,6 +21,8 @@ export interface JobRecord extends JobPlan {
   readonly isJson: boolean
   readonly createdAt: number
   readonly schedule?: string
+  /** The arguments, where the body is not them. */
+  readonly large?: StoredContent
 }
 
 export interface JobStep {
@@ -32,6 +37,8 @@ export interface JobStep {
   readonly callId?: string
   /** Once it has ended: what the body is. */
   readonly outcome?: OutcomeKind
+  /** The outcome, where the body is not it. */
+  readonly large?: StoredContent
 }
 
 /** Numbers of lines, counted from 0 since the job began. */
@@ -49,11 +56,14 @@ export type OutcomeKind = (typeof OUTCOME_KINDS)[number]
 export interface ScheduleRecord extends ScheduleSpec {
   readonly name: string
   readonly isJson: boolean
+  /** The arguments, where the body is not them. */
+  readonly large?: StoredContent
 }
 
 export function readJobRecord(input: unknown): JobRecord {
   const fields = new Fields("the record of a job", input)
   const schedule = fields.optionalText("schedule")
+  const large = fields.optional("large", readStoredContent)
   return {
     ...readJobPlan(fields),
     id: fields.text("id"),
@@ -63,6 +73,7 @@ export function readJobRecord(input: unknown): JobRecord {
     isJson: fields.flag("isJson"),
     createdAt: timeIn(fields, "createdAt") ?? 0,
     ...(schedule !== undefined && { schedule }),
+    ...(large !== undefined && { large }),
   }
 }
 
@@ -75,6 +86,7 @@ export function readJobStep(input: unknown): JobStep {
   const reason = fields.optionalText("reason")
   const callId = fields.optionalText("callId")
   const hasOutcome = fields.unknown("outcome") !== undefined
+  const large = fields.optional("large", readStoredContent)
   return {
     state: fields.oneOf("state", JOB_STATES),
     attempts: fields.integer("attempts", 0, Number.MAX_SAFE_INTEGER),
@@ -85,6 +97,7 @@ export function readJobStep(input: unknown): JobStep {
     ...(reason !== undefined && { reason }),
     ...(callId !== undefined && { callId }),
     ...(hasOutcome && { outcome: fields.oneOf("outcome", OUTCOME_KINDS) }),
+    ...(large !== undefined && { large }),
   }
 }
 
@@ -96,10 +109,12 @@ export function readJobLogHead(input: unknown): JobLogHead {
 
 export function readScheduleRecord(input: unknown): ScheduleRecord {
   const fields = new Fields("the record of a schedule", input)
+  const large = fields.optional("large", readStoredContent)
   return {
     ...readScheduleSpec(fields.unknown("spec")),
     name: fields.text("name"),
     isJson: fields.flag("isJson"),
+    ...(large !== undefined && { large }),
   }
 }
 

@@ -55,26 +55,45 @@ export class Daemon {
     const opening = openBroker({ settings, home, space, log, progress })
     undo.defer(async () => (await opening.catch(() => undefined))?.stop())
     // Loaded while the broker starts: together they are most of what a restart waits for.
-    const [{ openStore }, { openJobStore }, { openJobs }, { tieParts }, { serveHttp }] =
-      await Promise.all([
-        import("../broker/store.ts"),
-        import("../broker/job-store.ts"),
-        import("./jobs/open.ts"),
-        import("./parts.ts"),
-        import("./http/app.ts"),
-      ])
+    const [
+      { openStore },
+      { openJobStore },
+      { openPayloads },
+      { openJobs },
+      { tieParts },
+      { serveHttp },
+    ] = await Promise.all([
+      import("../broker/store.ts"),
+      import("../broker/job-store.ts"),
+      import("../broker/chunks.ts"),
+      import("./jobs/open.ts"),
+      import("./parts.ts"),
+      import("./http/app.ts"),
+    ])
     const broker = await opening
     const problem = (line: string) => log("record skipped", { line })
+    const jobProblems: string[] = []
+    const jobProblem = (line: string) => void jobProblems.push(line)
     const [store, jobStore] = await Promise.all([
       openStore(broker.connection, { space, problem }),
-      openJobStore(broker.connection, { space, problem }),
+      openJobStore(broker.connection, { space, problem: jobProblem }),
     ])
     const bootId = crypto.randomUUID().slice(0, 8)
     const calls = tieParts({ bootId, space, home, settings, broker, store, log })
     const { dispatcher, registry } = calls
     const [heads] = await Promise.all([jobStore.all(), registry.restore(problem)])
-    const options = { bootId, log, dispatcher, registry, problem }
-    const jobs = await openJobs({ ...options, store: jobStore, heads })
+    for (const line of jobProblems) problem(line)
+    const jobs = await openJobs({
+      bootId,
+      log,
+      dispatcher,
+      registry,
+      problem,
+      heads,
+      store: jobStore,
+      isWhole: jobProblems.length === 0,
+      openPayloads: () => openPayloads(broker.connection, { space, what: "jobs" }),
+    })
     undo.defer(() => jobs.stop(0))
     const daemon = new Daemon({ settings, home, lock, broker, log, bootId, jobs, ...calls })
     daemon.#listen(serveHttp)

@@ -50,6 +50,9 @@ export const CONNECT_TIMEOUT_MS = 5_000
 /** How long a client waits for the answer to a request that is no call. */
 export const CONTROL_TIMEOUT_MS = 60_000
 
+/** By how much longer for each MiB of arguments that the request brings. */
+export const SEND_MS_PER_MIB_MAX = 1_000
+
 /** How long a client looks for a daemon that was there a moment ago (a restart). */
 export const RECONNECT_MS_MAX = 5_000
 

@@ -1,7 +1,10 @@
 /** Jobs and schedules. A part of ../limits.ts. */
 import { KIB, MIB } from "./units.ts"
 
-/** Jobs that a daemon knows, ended ones included, and what their arguments, results and lines may take when one is started. */
+/**
+ * Jobs that a daemon knows, ended ones included, and what their arguments, results and lines may take when one is started, or
+ * when a result over PAYLOAD_BYTES_MAX comes.
+ */
 export const JOBS_MAX = 100_000
 export const JOBS_BYTES_MAX = 4 * 1024 * MIB
 
@@ -32,6 +35,9 @@ export const JOB_BACKOFF_MS_MAX = 5 * 60_000
 /** How long one request waits for the end of jobs, and for how many; who waits longer asks again. */
 export const JOB_WAIT_MS_MAX = 25_000
 export const JOBS_WAITED_MAX = 1_024
+
+/** How often a client reads the result of one job when the connection breaks off. */
+export const JOB_RESULT_READS_MAX = 3
 
 /** Requests about jobs that one client has open at a time, those that wait aside. */
 export const JOB_REQUESTS_MAX = 128

@@ -2,12 +2,8 @@ import { BunhouseError } from "../errors.ts"
 import { BATCH_PREFIX_BYTES, HEADER_BYTES, viewOf } from "../frame-layout.ts"
 import { FrameFlag, FrameReader } from "../frame.ts"
 import { writeHeader, writePrefix } from "../frame-writer.ts"
-import {
-  PARTS_WINDOW_BYTES_MAX,
-  PARTS_WINDOW_BYTES_MIN,
-  PARTS_WINDOWS_BYTES_TARGET,
-} from "../limits.ts"
 import type { Part } from "./part.ts"
+import { windowFor } from "./window.ts"
 
 /**
  * A frame whose payload arrives in parts. Each part is copied once, to where it belongs, so that memory is that of the
@@ -121,9 +117,4 @@ export interface AssembledHead {
   readonly target: number
   readonly timeoutMs: number
   readonly serial: number
-}
-
-function windowFor(payloads: number): number {
-  const share = Math.floor(PARTS_WINDOWS_BYTES_TARGET / payloads)
-  return Math.max(PARTS_WINDOW_BYTES_MIN, Math.min(PARTS_WINDOW_BYTES_MAX, share))
 }

@@ -12,8 +12,8 @@ import {
   EXTRA_BYTES_MAX,
   PAYLOAD_BYTES_MAX,
 } from "../../protocol/limits.ts"
+import type { BodyReader, OpenPayload } from "../calls/open-payload.ts"
 import { readBody, tooLarge } from "./body.ts"
-import type { BodyReader } from "./large-body.ts"
 
 /** The body of a request that makes a call: as a whole, or, where it is too large for one frame, as it comes. */
 export type CallBody = WholeBody | OpenBody
@@ -23,12 +23,8 @@ interface WholeBody {
   readonly bytes: Uint8Array
 }
 
-export interface OpenBody {
+export interface OpenBody extends OpenPayload {
   readonly kind: "open"
-  readonly total: number
-  /** What was read already. */
-  readonly first: Uint8Array
-  readonly body: BodyReader
 }
 
 /** A body that does not say how long it is must fit where any other does. Throws PAYLOAD_TOO_LARGE. */
@@ -36,11 +32,11 @@ export async function readCallBody(request: Request): Promise<CallBody> {
   const told = Number(request.headers.get("content-length") ?? 0)
   if (told > PAYLOAD_BYTES_MAX && request.body !== null) {
     if (told > ENV_PAYLOAD_BYTES_MAX + BODY_BYTES_MAX) throw tooLarge(ENV_PAYLOAD_BYTES_MAX)
-    return { kind: "open", total: told, first: NOTHING, body: readerOf(request.body) }
+    return openBody(told, NOTHING, readerOf(request.body))
   }
   const bytes = await readBody(request)
   if (bytes.length <= PAYLOAD_BYTES_MAX) return { kind: "whole", bytes }
-  return { kind: "open", total: bytes.length, first: bytes, body: AT_END }
+  return openBody(bytes.length, bytes, AT_END)
 }
 
 /**
@@ -88,7 +84,11 @@ function cutAt(bytes: Buffer, { call, payload }: CallPlace, body: OpenBody) {
   view.setUint8(call + 5, view.getUint8(call + 5) | FrameFlag.parts)
   view.setUint32(call + 20, total, true)
   new FrameReader().open(head)
-  return { head, payload: { ...body, total, first: bytes.subarray(payload) } }
+  return { head, payload: openBody(total, bytes.subarray(payload), body.body) }
+}
+
+function openBody(total: number, first: Uint8Array, body: BodyReader): OpenBody {
+  return { kind: "open", total, first, body, broken: brokenAfter(total) }
 }
 
 function readerOf(stream: ReadableStream<Uint8Array>): BodyReader {
@@ -110,6 +110,13 @@ const AT_END: BodyReader = {
   cancel: () => Promise.resolve(),
 }
 const HEAD_BYTES_MAX = 4 * EXTRA_BYTES_MAX
+
+function brokenAfter(total: number): OpenPayload["broken"] {
+  return (at) => {
+    const message = `the request body ended, or stood still, after ${at} of ${total} bytes of arguments`
+    return new BunhouseError("INVALID_ARGUMENT", message, { ran: "no" })
+  }
+}
 
 function noCall(): BunhouseError {
   const message = "expected a batch that ends with a call frame, whose payload takes all the rest"

@@ -23,10 +23,10 @@ import {
 } from "../../protocol/http.ts"
 import { readCredit } from "../../protocol/streams/credit.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
+import { FedPayload } from "../calls/fed-payload.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import { answer, errorResponse } from "./answer.ts"
 import { type CallBody, type OpenBody, openFrames } from "./call-body.ts"
-import { LargeBody } from "./large-body.ts"
 import { failed, singleCall, type SingleOutcome, type WholeOutcome } from "./single-call.ts"
 import { streamResponse } from "./stream-response.ts"
 import type { StreamSessions } from "./stream-sessions.ts"
@@ -100,7 +100,7 @@ function writeOutcome(writer: FrameWriter, id: number, outcome: WholeOutcome): v
 
 /** The desk at which a call is made whose payload `body` brings. */
 function feeding(desk: CallDesk, body: OpenBody): CallDesk {
-  return new LargeBody({ ...body, desk })
+  return new FedPayload({ ...body, desk })
 }
 
 /** `POST /v1/streams/:stream/next`: the next chunk. */

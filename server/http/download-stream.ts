@@ -3,12 +3,12 @@ import { DOWNLOAD_IDLE_MS_MAX } from "../../protocol/limits.ts"
 import type { Download } from "../objects/objects.ts"
 
 /**
- * The content of an object as the body of an answer. A chunk is read when the one before it has been taken, so that a slow
+ * The content of an object, or of another large payload, as the body of an answer. A chunk is read when the one before it has been taken, so that a slow
  * reader costs no memory; one that takes nothing for `idleMsMax` is cut off. The first chunk is read at once: what fails
  * there can be told in place of the answer. What fails later breaks the connection off.
  */
 export async function downloadStream(
-  { chunks, release }: Download,
+  { chunks, release }: Omit<Download, "info">,
   idleMsMax = DOWNLOAD_IDLE_MS_MAX,
 ): Promise<ReadableStream<Uint8Array>> {
   let isOver = false

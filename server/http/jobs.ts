@@ -3,6 +3,7 @@ import type { Elysia } from "elysia"
 import { asciiJson } from "../../protocol/ascii-json.ts"
 import { BunhouseError, decodeErrorRecord } from "../../protocol/errors.ts"
 import {
+  BYTES_HEADER,
   JOB_HEADER,
   JSON_TYPE,
   OUTCOME_HEADER,
@@ -12,18 +13,17 @@ import {
 } from "../../protocol/http.ts"
 import { JOB_FILTERS, type JobFilter, readJobOptions, readJsonHeader } from "../../protocol/job.ts"
 import { Fields } from "../../protocol/fields.ts"
-import {
-  JOB_WAIT_MS_MAX,
-  JOBS_LISTED_MAX,
-  JOBS_WAITED_MAX,
-  PAYLOAD_BYTES_MAX,
-} from "../../protocol/limits.ts"
+import { JOB_WAIT_MS_MAX, JOBS_LISTED_MAX, JOBS_WAITED_MAX } from "../../protocol/limits.ts"
 import { checkName } from "../../protocol/names.ts"
 import { readScheduleSpec } from "../../protocol/schedule.ts"
-import type { Jobs, StoredOutcome } from "../jobs/jobs.ts"
+import type { JobArguments } from "../jobs/arguments.ts"
+import type { Jobs } from "../jobs/jobs.ts"
+import type { StoredOutcome } from "../jobs/outcome.ts"
 import type { Schedules } from "../jobs/schedules.ts"
-import { errorResponse, jsonResponse } from "./answer.ts"
-import { readBody, readJsonBody } from "./body.ts"
+import { answer, errorResponse, jsonResponse } from "./answer.ts"
+import { readJsonBody } from "./body.ts"
+import { readCallBody } from "./call-body.ts"
+import { downloadStream } from "./download-stream.ts"
 import { idIn, namesIn } from "./path-names.ts"
 import { jobTimeoutOf } from "./timeout.ts"
 
@@ -38,12 +38,12 @@ export interface JobParts {
 export function jobRoutes(app: Elysia, parts: JobParts): void {
   const { jobs } = parts
   app
-    .post("/v1/envs/:env/functions/:function/jobs", async ({ request }) => {
+    .post("/v1/envs/:env/functions/:function/jobs", async ({ request, server }) => {
       const { env, function: fn } = namesIn(request)
       const given = readJsonHeader(JOB_HEADER, request.headers.get(JOB_HEADER))
       const options = readJobOptions(given)
       const timeoutMs = jobTimeoutOf(request)
-      const { isJson, args } = await readArguments(request)
+      const { isJson, args } = await readArguments(request, server)
       refuseUnless(parts)
       const job = await jobs.start({ ...options, env, function: fn, timeoutMs, isJson }, args)
       return jsonResponse({ job }, 202)
@@ -66,7 +66,7 @@ export function jobRoutes(app: Elysia, parts: JobParts): void {
       const waitMs = waitIn(new URL(request.url).searchParams)
       patient(server, request)
       const outcome = await jobs.outcome(idIn(request), waitMs, request.signal)
-      if (outcome !== undefined) return outcomeResponse(outcome)
+      if (outcome !== undefined) return await outcomeResponse(outcome)
       return jsonResponse({ job: jobs.status(idIn(request)) }, 202)
     })
     .get("/v1/jobs/:id/logs", async ({ request, server }) => {
@@ -83,12 +83,12 @@ function scheduleRoutes(app: Elysia, parts: JobParts): void {
   const { schedules } = parts
   app
     .get(paths.schedules, () => jsonResponse({ schedules: schedules.list() }))
-    .put("/v1/schedules/:name", async ({ request }) => {
+    .put("/v1/schedules/:name", async ({ request, server }) => {
       const name = idIn(request)
       checkName("schedule", name)
       const given = readJsonHeader(SCHEDULE_HEADER, request.headers.get(SCHEDULE_HEADER))
       const spec = readScheduleSpec(given)
-      const { isJson, args } = await readArguments(request)
+      const { isJson, args } = await readArguments(request, server)
       refuseUnless(parts)
       return jsonResponse({ schedule: await schedules.put({ ...spec, name, isJson }, args) })
     })
@@ -103,38 +103,40 @@ function refuseUnless(parts: JobParts): void {
   if (refusal !== undefined) throw refusal
 }
 
+/** Large ones are not read yet: who stores them reads them. */
 async function readArguments(
   request: Request,
-): Promise<{ readonly isJson: boolean; readonly args: Uint8Array }> {
+  server: Server<unknown> | null,
+): Promise<{ readonly isJson: boolean; readonly args: JobArguments }> {
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? JSON_TYPE
   if (type !== JSON_TYPE && type !== PAYLOAD_TYPE) {
     const message = `expected content-type ${JSON_TYPE} or ${PAYLOAD_TYPE}, got ${JSON.stringify(type)}`
     throw new BunhouseError("INVALID_ARGUMENT", message)
   }
   const isJson = type === JSON_TYPE
-  const body = await readBody(request)
-  if (body.length > PAYLOAD_BYTES_MAX) {
-    const message = `the arguments take ${body.length} bytes, over the limit of ${PAYLOAD_BYTES_MAX}`
-    throw new BunhouseError("PAYLOAD_TOO_LARGE", message)
+  const body = await readCallBody(request)
+  if (body.kind === "open") {
+    patient(server, request)
+    return { isJson, args: body }
   }
-  return { isJson, args: isJson && body.length === 0 ? NO_ARGUMENTS : body }
+  return { isJson, args: isJson && body.bytes.length === 0 ? NO_ARGUMENTS : body.bytes }
 }
 
 /** The result as it came from the env process, or the platform's error; both say that they are the job's. */
-function outcomeResponse({ status, kind, isJson, payload }: StoredOutcome): Response {
+async function outcomeResponse(outcome: StoredOutcome): Promise<Response> {
+  const { status, kind, isJson, payload } = outcome
   const headers = { [OUTCOME_HEADER]: kind, [JOB_HEADER]: asciiJson(status) }
-  if (kind === "failed") {
-    const response = errorResponse(decodeErrorRecord(payload))
-    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
-    return response
+  const type = isJson ? JSON_TYPE : PAYLOAD_TYPE
+  if (!(payload instanceof Uint8Array)) {
+    const { bytes, chunks } = payload
+    const release = () => void chunks.return(undefined)
+    const body = await downloadStream({ chunks, release })
+    return answer(body, type, 200, { ...headers, [BYTES_HEADER]: String(bytes) })
   }
-  return new Response(new Uint8Array(payload), {
-    headers: {
-      "content-type": isJson ? JSON_TYPE : PAYLOAD_TYPE,
-      "cache-control": "no-store",
-      ...headers,
-    },
-  })
+  if (kind !== "failed") return answer(new Uint8Array(payload), type, 200, headers)
+  const response = errorResponse(decodeErrorRecord(payload))
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+  return response
 }
 
 function readWait(input: unknown): { readonly ids: string[]; readonly waitMs: number } {

@@ -2,19 +2,19 @@ import type { StoredHead } from "../../broker/job-store.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import type { JobFilter, JobPlan, JobStatus } from "../../protocol/job.ts"
 import type { JobLogAnswer } from "../../protocol/job-log.ts"
-import type { JobRecord, JobStep, OutcomeKind } from "../../protocol/job-record.ts"
-import {
-  BROKER_WAIT_MS_MAX,
-  JOBS_BYTES_MAX,
-  JOBS_LISTED_MAX,
-  JOBS_MAX,
-} from "../../protocol/limits.ts"
+import type { JobRecord, JobStep } from "../../protocol/job-record.ts"
+import { BROKER_WAIT_MS_MAX, JOBS_LISTED_MAX, JOBS_MAX } from "../../protocol/limits.ts"
+import type { StoredContent } from "../../protocol/stored-content.ts"
 import type { FunctionRoute } from "../calls/route.ts"
+import type { Room } from "../payloads/room.ts"
+import type { StoredPayloads } from "../payloads/stored-payloads.ts"
 import type { Agenda } from "./agenda.ts"
+import { checkArguments, type JobArguments } from "./arguments.ts"
 import { failed } from "./attempt.ts"
 import { Job, jobStatus, keysOf } from "./job.ts"
 import { readJobLog } from "./job-log.ts"
 import type { Keeper } from "./keeper.ts"
+import { readOutcome, type StoredOutcome } from "./outcome.ts"
 import type { Runner } from "./runner.ts"
 import { type Stored, storedJobs } from "./stored-jobs.ts"
 import { backoffMs } from "./verdict.ts"
@@ -28,12 +28,13 @@ import { within } from "./within.ts"
  * Q1. A job is accepted once the store has it; an id names one job.
  * Q2. A restart finds every job again. One that was running has run maybe: unless it is durable, it ends as WORKER_LOST.
  * Q3. A job is forgotten when its time is over, in memory and in the store. The record goes first: a step or lines
- *     without a record mean nothing, while a record without a step would be a job that waits.
+ *     without a record mean nothing, while a record without a step would be a job that waits. Large payloads go last.
+ * Q4. Large arguments are in the store before the job is: what breaks off on the way leaves nothing.
+ * Q5. Of a job that has ended, large arguments are not kept any more.
  */
 export class Jobs {
   readonly #jobs = new Map<string, Job>()
   readonly #parts: JobsParts
-  #bytes = 0
 
   constructor(parts: JobsParts) {
     this.#parts = parts
@@ -41,24 +42,22 @@ export class Jobs {
 
   /**
    * Rejects with NOT_FOUND, OVERLOADED, PAYLOAD_TOO_LARGE, or UNAVAILABLE, which says with `ran` whether the job may have
-   * been accepted after all; under the same id it can be started again in any case.
+   * been accepted after all; under the same id it can be started again in any case. Large arguments that break off, or
+   * that the store does not take, make no job (Q4).
    */
-  async start(request: JobRequest, args: Uint8Array): Promise<JobStatus> {
-    const { id = randomId(), env, function: fn, plan, ...rest } = request
+  async start(request: JobRequest, args: JobArguments): Promise<JobStatus> {
+    const { id = randomId(), env, function: fn } = request
     const known = this.#jobs.get(id)
     if (known !== undefined) return this.#known(known, request)
-    this.#parts.find(env, fn)
-    this.#admit(args.length)
-    const createdAt = this.#parts.agenda.now()
-    const record: JobRecord = { ...plan, ...rest, id, env, function: fn, createdAt }
-    const job = this.#add(record, waitingStep(record), args.length)
-    job.accepted = this.#accept(job, args)
-    return await this.#whenAccepted(job)
-  }
-
-  /** What all jobs take in the store. */
-  get bytes(): number {
-    return this.#bytes
+    this.#admit(checkArguments(this.#parts.find(env, fn), args))
+    if (args instanceof Uint8Array) return await this.#begin({ ...request, id }, args)
+    const { payloads } = this.#parts
+    const large = await payloads.write(args) // Q4
+    const rival = this.#jobs.get(id)
+    if (rival === undefined) return await this.#begin({ ...request, id }, NOTHING, large)
+    // Another request under the same id was quicker.
+    payloads.drop(large)
+    return await this.#known(rival, request)
   }
 
   /** Rejects with NOT_FOUND. */
@@ -95,11 +94,9 @@ export class Jobs {
   ): Promise<StoredOutcome | undefined> {
     const job = this.#job(id)
     await this.ended([id], waitMs, signal)
-    const { outcome } = job.step
-    if (job.phase !== "ended" || outcome === undefined) return undefined
-    const payload = await this.#parts.keeper.body(keysOf(id).step)
-    if (payload === undefined) throw notFound(id)
-    return { status: jobStatus(job), kind: outcome, isJson: job.record.isJson, payload }
+    const outcome = await readOutcome(job, this.#parts.keeper, this.#parts.payloads)
+    if (outcome === "forgotten") throw notFound(id)
+    return outcome
   }
 
   /**
@@ -131,6 +128,7 @@ export class Jobs {
       const bytesInAll = bytes + (step?.bytes ?? 0) + (log?.bytes ?? 0)
       const job = this.#add(record, step?.head ?? waitingStep(record), bytesInAll)
       job.logged = log?.head
+      this.#adopt(job)
       if (job.step.endedAt !== undefined) this.hasEnded(job)
       else if (job.step.state === "running") ends.push(this.#afterLoss(job))
       else this.#parts.runner.enqueue(job)
@@ -154,25 +152,49 @@ export class Jobs {
 
   /** The end of the job is in the store: from now on its time runs out. */
   hasEnded(job: Job): void {
-    const { endedAt = 0 } = job.step
+    const { endedAt = 0, large: result } = job.step
+    const { large: args, ttlMs } = job.record
+    const { agenda, keeper, payloads } = this.#parts
     job.end()
-    this.#parts.agenda.add(endedAt + job.record.ttlMs, () => {
+    if (args !== undefined) payloads.drop(args) // Q5
+    agenda.add(endedAt + ttlMs, () => {
       this.#remove(job)
       const { record, step, logs } = keysOf(job.id)
-      this.#parts.keeper.forget(job.logged === undefined ? [record, step] : [record, step, logs]) // Q3
+      const keys = job.logged === undefined ? [record, step] : [record, step, logs]
+      keeper.forget(keys, () => result && payloads.drop(result)) // Q3
     })
   }
 
   /** The job takes so many bytes more in the store, or fewer. */
   hasGrown(job: Job, bytes: number): void {
     job.bytes += bytes
-    this.#bytes += bytes
+    this.#parts.room.add(bytes)
+  }
+
+  /** Large payloads that an earlier daemon stored for the job (Q5). */
+  #adopt({ record, step }: Job): void {
+    const { payloads } = this.#parts
+    if (record.large !== undefined && step.endedAt === undefined) payloads.adopt(record.large)
+    if (step.large !== undefined) payloads.adopt(step.large)
   }
 
   async #known(job: Job, { env, function: fn }: JobRequest): Promise<JobStatus> {
     if (job.record.env === env && job.record.function === fn) return this.#whenAccepted(job)
     const message = `the job ${job.id} is there already, of ${job.address}: choose another id`
     throw new BunhouseError("INVALID_ARGUMENT", message, { env, function: fn })
+  }
+
+  async #begin(
+    { id, function: fn, plan, ...rest }: JobRequest & { readonly id: string },
+    args: Uint8Array,
+    large?: StoredContent,
+  ): Promise<JobStatus> {
+    const createdAt = this.#parts.agenda.now()
+    const about = { ...plan, ...rest, id, function: fn, createdAt }
+    const record: JobRecord = large === undefined ? about : { ...about, large }
+    const job = this.#add(record, waitingStep(record), args.length)
+    job.accepted = this.#accept(job, args)
+    return await this.#whenAccepted(job)
   }
 
   /** While the broker is away this waits as long as a call would; the job may be accepted even later (Q1). */
@@ -195,21 +217,22 @@ export class Jobs {
   }
 
   #admit(bytes: number): void {
-    if (this.#jobs.size < JOBS_MAX && this.#bytes + bytes <= JOBS_BYTES_MAX) return
-    const message = `${this.#jobs.size} jobs (${this.#bytes} bytes) are kept, and no more are taken now`
+    this.#parts.room.check(bytes)
+    if (this.#jobs.size < JOBS_MAX) return
+    const message = `${JOBS_MAX} jobs are kept, and no more are taken now`
     throw new BunhouseError("OVERLOADED", message, { retryAfterMs: 1_000 })
   }
 
   #add(record: JobRecord, step: JobStep, bytes: number): Job {
     const job = new Job(record, step, bytes)
     this.#jobs.set(record.id, job)
-    this.#bytes += bytes
+    this.#parts.room.add(bytes)
     return job
   }
 
   #remove(job: Job): void {
     this.#jobs.delete(job.id)
-    this.#bytes -= job.bytes
+    this.#parts.room.add(-job.bytes)
   }
 
   #job(id: string): Job {
@@ -238,6 +261,9 @@ export class Jobs {
 
 export interface JobsParts {
   readonly keeper: Keeper
+  readonly payloads: StoredPayloads
+  /** Arguments, results and lines of all jobs. */
+  readonly room: Room
   readonly agenda: Agenda
   readonly runner: Runner
   /** Throws NOT_FOUND. */
@@ -254,12 +280,7 @@ export interface JobRequest {
   readonly schedule?: string
 }
 
-export interface StoredOutcome {
-  readonly status: JobStatus
-  readonly kind: OutcomeKind
-  readonly isJson: boolean
-  readonly payload: Uint8Array
-}
+const NOTHING = new Uint8Array(0)
 
 function byAge({ head: a }: Stored<JobRecord>, { head: b }: Stored<JobRecord>): number {
   return a.createdAt - b.createdAt

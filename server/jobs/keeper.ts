@@ -11,7 +11,7 @@ import { BunhouseError } from "../../protocol/errors.ts"
 export class Keeper {
   readonly #store: JobStore
   readonly #stopped = Promise.withResolvers<void>()
-  readonly #forgotten: string[][] = []
+  readonly #forgotten: Forgotten[] = []
   #isStopped = false
   #isSweeping = false
 
@@ -36,9 +36,12 @@ export class Keeper {
     return this.#insist(() => this.#store.delete([key]))
   }
 
-  /** Takes entries out, in the order of `keys`, without hurry: what is not taken out now is after the next start. */
-  forget(keys: readonly string[]): void {
-    this.#forgotten.push([...keys])
+  /**
+   * Takes entries out, in the order of `keys`, without hurry, and calls `after`: what is not taken out now is after the next
+   * start.
+   */
+  forget(keys: readonly string[], after: () => void = () => {}): void {
+    this.#forgotten.push({ keys, after })
     if (!this.#isSweeping) void this.#sweep()
   }
 
@@ -65,10 +68,20 @@ export class Keeper {
     while (this.#forgotten.length > 0 && !this.#isStopped) {
       const batch = this.#forgotten.splice(0, SWEPT_AT_ONCE)
       // X1 is the only reason for a rejection.
-      await Promise.allSettled(batch.map((keys) => this.#insist(() => this.#store.delete(keys))))
+      await Promise.allSettled(
+        batch.map(async ({ keys, after }) => {
+          await this.#insist(() => this.#store.delete(keys))
+          after()
+        }),
+      )
     }
     this.#isSweeping = false
   }
+}
+
+interface Forgotten {
+  readonly keys: readonly string[]
+  readonly after: () => void
 }
 
 const WAIT_MS_FIRST = 50

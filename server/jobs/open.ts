@@ -1,10 +1,14 @@
+import type { ChunkStore } from "../../broker/chunks.ts"
 import type { JobStore, StoredHead } from "../../broker/job-store.ts"
 import type { Clock } from "../../protocol/deadlines.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
+import { JOBS_BYTES_MAX } from "../../protocol/limits.ts"
 import { isGeneratorKind } from "../../protocol/members.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { Log } from "../log.ts"
+import { Room } from "../payloads/room.ts"
+import { StoredPayloads } from "../payloads/stored-payloads.ts"
 import { Agenda } from "./agenda.ts"
 import { Jobs } from "./jobs.ts"
 import { Keeper } from "./keeper.ts"
@@ -15,6 +19,8 @@ import { Schedules } from "./schedules.ts"
 export interface JobService {
   readonly jobs: Jobs
   readonly schedules: Schedules
+  /** What all of it takes in the store. */
+  readonly room: Room
   /** Nothing is run before. */
   begin(): void
   /** From now on nothing begins; what is on the way goes on. */
@@ -28,6 +34,10 @@ export async function openJobs(options: {
   readonly store: JobStore
   /** All that the store holds. */
   readonly heads: readonly StoredHead[]
+  /** Whether `heads` are all that there are. */
+  readonly isWhole: boolean
+  /** Opens the store of what is too large for `store`. Rejects with UNAVAILABLE. */
+  readonly openPayloads: () => Promise<ChunkStore>
   readonly dispatcher: Dispatcher
   readonly bootId: string
   readonly log: Log
@@ -35,11 +45,20 @@ export async function openJobs(options: {
   readonly problem: (line: string) => void
   readonly clock?: Clock
 }): Promise<JobService> {
-  const { store, heads, dispatcher, bootId, log, registry, problem, clock } = options
+  const { store, heads, dispatcher, bootId, log, registry, clock } = options
   const agenda = new Agenda(clock)
   const keeper = new Keeper(store)
+  const room = new Room("jobs, their results and lines", JOBS_BYTES_MAX)
+  let isWhole = options.isWhole
+  const problem = (line: string) => {
+    isWhole = false
+    options.problem(line)
+  }
+  const open = options.openPayloads
+  const payloads = new StoredPayloads({ open, room, mayRemove: () => isWhole, log })
   const runner: Runner = new Runner({
     dispatcher,
+    payloads,
     bootId,
     keeper,
     agenda,
@@ -49,14 +68,17 @@ export async function openJobs(options: {
     ended: (job) => jobs.hasEnded(job),
   })
   const route = (env: string, fn: string) => functionIn(registry, env, fn)
-  const jobs: Jobs = new Jobs({ keeper, agenda, runner, find: route })
+  const jobs: Jobs = new Jobs({ keeper, payloads, room, agenda, runner, find: route })
   const start = jobs.start.bind(jobs)
-  const schedules = new Schedules({ keeper, agenda, log, start, find: route })
-  await jobs.restore(heads, problem)
+  const schedules = new Schedules({ keeper, payloads, agenda, log, start, find: route })
+  // First, and at once: before the store of payloads is opened all that is in it has to be known.
   schedules.restore(heads, problem)
+  await jobs.restore(heads, problem)
+  payloads.prepare()
   return {
     jobs,
     schedules,
+    room,
     begin: () => runner.begin(),
     drain() {
       agenda.stop()

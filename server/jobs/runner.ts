@@ -3,8 +3,11 @@ import { callIdOf } from "../../protocol/hello.ts"
 import type { JobStep } from "../../protocol/job-record.ts"
 import { JOBS_RUNNING_MAX } from "../../protocol/limits.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
+import { storedPayload } from "../calls/open-payload.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { Log } from "../log.ts"
+import type { StoredPayloads } from "../payloads/stored-payloads.ts"
+import type { JobArguments } from "./arguments.ts"
 import { attempt, cancelled, failed } from "./attempt.ts"
 import { type Job, keysOf } from "./job.ts"
 import { JobLog, type JobLogParts } from "./job-log.ts"
@@ -123,10 +126,7 @@ export class Runner {
     const attempts = before.attempts + 1
     const startedAt = this.#parts.agenda.now()
     await this.#write(job, { state: "running", attempts, startedAt }) // J1
-    const [args, log] = await Promise.all([
-      this.#parts.keeper.body(keysOf(job.id).record),
-      JobLog.open(job, this.#parts),
-    ])
+    const [args, log] = await Promise.all([this.#arguments(job), JobLog.open(job, this.#parts)])
     job.log = log
     const outcome = args === undefined ? failed(noArguments(job)) : await this.#call(job, args)
     if (job.signal.aborted && outcome.kind === "failed") {
@@ -149,8 +149,17 @@ export class Runner {
     this.enqueue(job)
   }
 
-  #call(job: Job, args: Uint8Array): Promise<Outcome> {
-    const { dispatcher, bootId } = this.#parts
+  /** Undefined where the store has forgotten them. */
+  async #arguments({ id, record }: Job): Promise<JobArguments | undefined> {
+    const { keeper, payloads } = this.#parts
+    const { large } = record
+    if (large === undefined) return await keeper.body(keysOf(id).record)
+    const name = `the arguments of the job ${id}`
+    return storedPayload(name, large.bytes, payloads.read(name, large))
+  }
+
+  #call(job: Job, args: JobArguments): Promise<Outcome> {
+    const { dispatcher, payloads, bootId } = this.#parts
     const { isJson, timeoutMs } = job.record
     // It was there before the step was written.
     const route = this.#parts.find(job)
@@ -158,6 +167,7 @@ export class Runner {
     job.progress = undefined
     return attempt({
       dispatcher,
+      payloads,
       route,
       args,
       isJson,
@@ -178,6 +188,7 @@ export class Runner {
       state,
       endedAt: this.#parts.agenda.now(),
       outcome: outcome.kind,
+      ...(outcome.large !== undefined && { large: outcome.large }),
       ...(progress !== undefined && { progress }),
       ...(reason !== undefined && { reason }),
     }
@@ -207,6 +218,7 @@ export class Runner {
 
 export interface RunnerParts extends JobLogParts {
   readonly dispatcher: Dispatcher
+  readonly payloads: StoredPayloads
   readonly bootId: string
   readonly log: Log
   /** Where the job's calls go; undefined when its function is gone. */

@@ -4,8 +4,11 @@ import { readScheduleRecord, type ScheduleRecord } from "../../protocol/job-reco
 import { SCHEDULES_MAX } from "../../protocol/limits.ts"
 import { nameToken } from "../../protocol/names.ts"
 import type { ScheduleStatus } from "../../protocol/schedule.ts"
+import { storedPayload } from "../calls/open-payload.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { Log } from "../log.ts"
+import type { StoredPayloads } from "../payloads/stored-payloads.ts"
+import { checkArguments, type JobArguments } from "./arguments.ts"
 import type { Agenda, Entry } from "./agenda.ts"
 import { nextTick } from "./cron.ts"
 import type { JobRequest } from "./jobs.ts"
@@ -29,16 +32,27 @@ export class Schedules {
   }
 
   /** Makes a schedule, or changes it. Rejects with INVALID_ARGUMENT, NOT_FOUND, OVERLOADED and as a job's start. */
-  put(record: ScheduleRecord, args: Uint8Array): Promise<ScheduleStatus> {
+  async put(record: ScheduleRecord, args: JobArguments): Promise<ScheduleStatus> {
+    const { env, function: fn, cron, timeZone } = record
+    const { agenda, payloads, find } = this.#parts
+    nextTick(cron, timeZone, agenda.now())
+    checkArguments(find(env, fn), args)
+    if (args instanceof Uint8Array) return await this.#put(record, args)
+    const large = await payloads.write(args)
+    return await this.#put({ ...record, large }, NOTHING)
+  }
+
+  #put(record: ScheduleRecord, args: Uint8Array): Promise<ScheduleStatus> {
     return this.#inTurn(async () => {
-      const { name, env, function: fn, cron, timeZone } = record
-      nextTick(cron, timeZone, this.#parts.agenda.now())
-      this.#parts.find(env, fn)
-      if (!this.#schedules.has(name) && this.#schedules.size >= SCHEDULES_MAX) {
+      const { name, isJson, large, ...spec } = record
+      const old = this.#schedules.get(name)
+      if (old === undefined && this.#schedules.size >= SCHEDULES_MAX) {
+        this.#dropLarge(record)
         throw new BunhouseError("OVERLOADED", `there are ${SCHEDULES_MAX} schedules already`)
       }
-      const { name: _, isJson, ...spec } = record
-      await this.#parts.keeper.put(keyOf(name), { name, isJson, spec }, args)
+      const head = { name, isJson, spec, ...(large !== undefined && { large }) }
+      await this.#parts.keeper.put(keyOf(name), head, args)
+      if (old !== undefined) this.#dropLarge(old.record)
       return this.#status(this.#add(record))
     })
   }
@@ -52,6 +66,7 @@ export class Schedules {
       }
       await this.#parts.keeper.delete(keyOf(name))
       this.#drop(schedule)
+      this.#dropLarge(schedule.record)
     })
   }
 
@@ -64,7 +79,8 @@ export class Schedules {
     for (const { key, head } of heads) {
       if (!key.startsWith(PREFIX)) continue
       try {
-        this.#add(readScheduleRecord(head))
+        const { large } = this.#add(readScheduleRecord(head)).record
+        if (large !== undefined) this.#parts.payloads.adopt(large)
       } catch (error) {
         problem(`${key} is left out: ${error instanceof Error ? error.message : String(error)}`)
       }
@@ -90,6 +106,11 @@ export class Schedules {
     this.#schedules.delete(schedule.record.name)
   }
 
+  /** The store names it no more. */
+  #dropLarge({ large }: ScheduleRecord): void {
+    if (large !== undefined) this.#parts.payloads.drop(large)
+  }
+
   #plan(schedule: Schedule): void {
     const { agenda } = this.#parts
     const { cron, timeZone } = schedule.record
@@ -104,10 +125,10 @@ export class Schedules {
 
   /** Never rejects: nobody waits for it, but it is told by the schedule and the log. */
   async #tick(schedule: Schedule, at: number): Promise<void> {
-    const { keeper, start, log } = this.#parts
+    const { start, log } = this.#parts
     const { name, env, function: fn, job, isJson } = schedule.record
     try {
-      const args = await keeper.body(keyOf(name))
+      const args = await this.#arguments(schedule.record)
       if (args === undefined) throw new BunhouseError("NOT_FOUND", "its arguments are gone")
       const id = `${nameToken(name)}-${at.toString(36)}` // U1
       await start({ id, env, function: fn, plan: job, timeoutMs: 0, isJson, schedule: name }, args)
@@ -117,6 +138,14 @@ export class Schedules {
       schedule.lastError = asBunhouseError(cause, "the tick").message
       log("schedule started no job", { schedule: name, reason: schedule.lastError })
     }
+  }
+
+  /** For one job, which has a copy of its own of what is large. Undefined where the store has forgotten them. */
+  async #arguments({ name, large }: ScheduleRecord): Promise<JobArguments | undefined> {
+    const { keeper, payloads } = this.#parts
+    if (large === undefined) return await keeper.body(keyOf(name))
+    const what = `the arguments of the schedule ${name}`
+    return storedPayload(what, large.bytes, payloads.read(what, large))
   }
 
   #status({ record, entry, lastJobId, lastError }: Schedule): ScheduleStatus {
@@ -142,9 +171,10 @@ export class Schedules {
 
 export interface SchedulesParts {
   readonly keeper: Keeper
+  readonly payloads: StoredPayloads
   readonly agenda: Agenda
   readonly log: Log
-  readonly start: (request: JobRequest, args: Uint8Array) => Promise<unknown>
+  readonly start: (request: JobRequest, args: JobArguments) => Promise<unknown>
   /** Throws NOT_FOUND. */
   readonly find: (env: string, fn: string) => FunctionRoute
 }
@@ -156,6 +186,7 @@ interface Schedule {
   lastError: string | undefined
 }
 
+const NOTHING = new Uint8Array(0)
 const PREFIX = "schedule."
 /** A tick that is later than this was missed. */
 const LATE_MS_MAX = 60_000

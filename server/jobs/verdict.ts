@@ -2,12 +2,15 @@ import type { BunhouseError, ErrorCode } from "../../protocol/errors.ts"
 import type { JobPlan } from "../../protocol/job.ts"
 import type { OutcomeKind } from "../../protocol/job-record.ts"
 import { JOB_BACKOFF_MS_FIRST, JOB_BACKOFF_MS_MAX } from "../../protocol/limits.ts"
+import type { StoredContent } from "../../protocol/stored-content.ts"
 
 /** How an attempt ended. */
 export interface Outcome {
   readonly kind: OutcomeKind
   /** As the env process encoded it; for "failed" the JSON record of `error`. */
   readonly payload: Uint8Array
+  /** Where it is, when it is too large for one message; `payload` is empty then. */
+  readonly large?: StoredContent
   /** With "failed". */
   readonly error?: BunhouseError
 }

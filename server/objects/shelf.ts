@@ -1,5 +1,5 @@
 import type { BrokerObjects, StoredObject } from "../../broker/object-store.ts"
-import type { ObjectDraft } from "../../broker/object-writer.ts"
+import type { StoredContent } from "../../protocol/stored-content.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { OBJECT_NAMES_MAX, OBJECTS_MAX } from "../../protocol/limits.ts"
 import {
@@ -51,7 +51,10 @@ export class Shelf {
   }
 
   /** Makes an object of what was written, or holds the one that has this content (H1). The draft is used up either way. */
-  keep(options: PutOptions, draft: ObjectDraft & { readonly sha256: string }): Promise<ObjectInfo> {
+  keep(
+    options: PutOptions,
+    draft: StoredContent & { readonly sha256: string },
+  ): Promise<ObjectInfo> {
     const id = objectId(options.type, draft.sha256)
     return this.#change(async () => {
       const known = await this.#hold(id, options)
@@ -102,7 +105,7 @@ export class Shelf {
   }
 
   /** Gives up content that became no object. Never rejects. */
-  async discard({ nuid, bytes }: Pick<ObjectDraft, "nuid" | "bytes">): Promise<void> {
+  async discard({ nuid, bytes }: Pick<StoredContent, "nuid" | "bytes">): Promise<void> {
     await this.garbage.add({ nuid, bytes, use: { readers: 0 } })
   }
 
@@ -117,7 +120,7 @@ export class Shelf {
     return this.index.info(entry)
   }
 
-  async #add(id: string, { type, name, ttlMs }: PutOptions, draft: ObjectDraft) {
+  async #add(id: string, { type, name, ttlMs }: PutOptions, draft: StoredContent) {
     if (this.index.size >= OBJECTS_MAX) {
       await this.discard(draft)
       throw new BunhouseError("OVERLOADED", `the daemon has ${OBJECTS_MAX} objects: delete some`)

@@ -9,7 +9,7 @@ import { caught } from "../support/caught.ts"
 import { batchOf, type SeenFrame } from "../support/frames.ts"
 import { pathOf } from "../support/http.ts"
 import { isMarked, type Marks, startMarks } from "../support/mark.ts"
-import { MIB } from "../support/memory.ts"
+import { daemonPeakWhile, daemonRss, MIB } from "../support/memory.ts"
 import { sendSignal } from "../support/processes.ts"
 import { RawClient } from "../support/raw-client.ts"
 import { type Stack, startStack } from "../support/stack.ts"
@@ -187,7 +187,7 @@ describe("memory", () => {
     const echo = await fn(async (x: Uint8Array) => x, { name: "echo" }).to(stack.here)
     const value = new Uint8Array(40 * MIB)
     await echo(value.subarray(0, LARGE))
-    const peak = await peakWhile(async () => {
+    const peak = await daemonPeakWhile(stack, async () => {
       expect(await echo(value)).toHaveLength(value.length)
       expect(echo.sync(value)).toHaveLength(value.length)
     })
@@ -196,7 +196,7 @@ describe("memory", () => {
 
   test("a slow reader over HTTP makes the env process wait, not the daemon hold", async () => {
     await fn(async (bytes: number) => new Uint8Array(bytes), { name: "make" }).to(stack.here)
-    const before = await daemonRss()
+    const before = await daemonRss(stack)
     const response = await fetch(`${stack.url}${pathOf("default", "make", "/call")}`, {
       method: "POST",
       headers: {
@@ -208,35 +208,10 @@ describe("memory", () => {
     const reader = response.body?.getReader()
     let bytes = (await reader?.read())?.value?.length ?? 0
     await Bun.sleep(500) // long enough for all of it to be in the daemon, if that took it
-    expect(((await daemonRss()) - before) / MIB).toBeLessThan(40)
+    expect(((await daemonRss(stack)) - before) / MIB).toBeLessThan(40)
     for (let step = await reader?.read(); step?.done === false; step = await reader?.read()) {
       bytes += step.value.length
     }
     expect(bytes).toBeGreaterThan(60 * MIB)
   }, 60_000)
 })
-
-/** By which the daemon grew at most. */
-async function peakWhile(run: () => Promise<void>): Promise<number> {
-  const before = await daemonRss()
-  let peak = before
-  const over = new AbortController()
-  const watch = async () => {
-    while (!over.signal.aborted) {
-      peak = Math.max(peak, await daemonRss())
-      await Bun.sleep(20)
-    }
-  }
-  const watching = watch()
-  try {
-    await run()
-  } finally {
-    over.abort()
-    await watching
-  }
-  return peak - before
-}
-
-async function daemonRss(): Promise<number> {
-  return (await stack.here.status()).rssBytes
-}

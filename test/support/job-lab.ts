@@ -1,11 +1,14 @@
 import { BunhouseError } from "../../protocol/errors.ts"
-import { type FrameFlag, FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, FrameType } from "../../protocol/frame.ts"
 import { readJobOptions } from "../../protocol/job.ts"
 import { encodeLines } from "../../protocol/log-lines.ts"
 import type { JobOptions, JobStatus } from "../../protocol/job.ts"
+import { PARTS_STREAM } from "../../protocol/parts/part.ts"
 import { Dispatcher } from "../../server/calls/dispatcher.ts"
+import type { OpenPayload } from "../../server/calls/open-payload.ts"
 import type { JobRequest } from "../../server/jobs/jobs.ts"
 import { type JobService, openJobs } from "../../server/jobs/open.ts"
+import { FakeChunks } from "./fake-chunks.ts"
 import { FakeClock } from "./fake-clock.ts"
 import { FakeEnv, FakeLink } from "./fake-env.ts"
 import { FakeJobStore } from "./fake-job-store.ts"
@@ -16,6 +19,9 @@ import { until } from "./until.ts"
 export class JobLab {
   readonly clock = new FakeClock()
   readonly store = new FakeJobStore()
+  readonly chunks = new FakeChunks()
+  /** Whether the next daemon is told that it has all heads. */
+  isWhole = true
   /** Lines about what was left out. */
   readonly problems: string[] = []
   readonly logged: string[] = []
@@ -55,6 +61,7 @@ export class JobLab {
   async restart({ begins = true } = {}): Promise<void> {
     if (this.#service !== undefined) {
       this.store.writesLeft = 0
+      this.chunks.kill()
       this.#service.drain()
       await this.#service.stop(0)
       this.store.writesLeft = Number.POSITIVE_INFINITY
@@ -66,6 +73,8 @@ export class JobLab {
     this.#service = await openJobs({
       store: this.store,
       heads: await this.store.all(),
+      isWhole: this.isWhole,
+      openPayloads: () => this.chunks.open(),
       dispatcher: this.dispatcher,
       bootId: "boot",
       log: (event, facts) => void this.logged.push(`${event} ${JSON.stringify(facts)}`),
@@ -83,10 +92,14 @@ export class JobLab {
     if (begins) this.#service.begin()
   }
 
-  start(options: JobOptions = {}, more: Partial<JobRequest> & { args?: string } = {}) {
+  start(
+    options: JobOptions = {},
+    more: Partial<JobRequest> & { args?: string | OpenPayload } = {},
+  ) {
     const { args = "args", ...rest } = more
     const request = { env: "lab", function: "f", timeoutMs: 0, isJson: false, ...rest }
-    return this.jobs.start({ ...request, ...readJobOptions(options) }, Buffer.from(args))
+    const payload = typeof args === "string" ? Buffer.from(args) : args
+    return this.jobs.start({ ...request, ...readJobOptions(options) }, payload)
   }
 
   /** Calls that were sent to the env process, in order, answered ones included. */
@@ -107,6 +120,27 @@ export class JobLab {
     this.#answer(FrameType.reply, call, payload)
   }
 
+  /** The env process grants so much of the arguments that come in parts. */
+  grant({ id }: SeenFrame, bytes: number): void {
+    this.#say(FrameType.credit, { id, timeoutMs: bytes, serial: PARTS_STREAM })
+  }
+
+  /** The text of the parts that the env process was sent of a call's arguments. */
+  fed({ id }: SeenFrame): string {
+    const parts = this.env.link?.received(FrameType.part) ?? []
+    return parts.flatMap((part) => (part.id === id ? [part.text] : [])).join("")
+  }
+
+  /** The env process sends what has been granted of a result: `text` from `at` on, of `total` bytes in all. */
+  sendPart({ id }: SeenFrame, text: string, at: number, total: number): void {
+    this.#say(FrameType.part, { id, target: at, timeoutMs: total, payload: text })
+  }
+
+  /** The env process replies to a call behind the parts of its result. */
+  replyBehindParts({ id }: SeenFrame): void {
+    this.#say(FrameType.reply, { id, flags: FrameFlag.parts })
+  }
+
   fail(call: SeenFrame, payload = "thrown", flags: (typeof FrameFlag)["thrown"] | 0 = 4): void {
     this.#answer(FrameType.error, call, payload, flags)
   }
@@ -123,9 +157,7 @@ export class JobLab {
 
   /** The env process says that a call has printed, and whatever else it says. */
   printed({ id }: SeenFrame, frame: FrameParts): void {
-    const { link } = this.env
-    if (link === undefined) throw new Error("expected an env process")
-    this.dispatcher.replies(link, standingOn(batchOf(FrameType.log, { id, ...frame })))
+    this.#say(FrameType.log, { id, ...frame })
   }
 
   /** What is told of a job's lines, as `<number> <text>`. */
@@ -154,12 +186,18 @@ export class JobLab {
   async outcome(id: string): Promise<{ kind: string; text: string }> {
     const outcome = await this.jobs.outcome(id, 1_000, new AbortController().signal)
     if (outcome === undefined) throw new Error(`expected ${id} to have ended`)
-    return { kind: outcome.kind, text: Buffer.from(outcome.payload).toString() }
+    const { kind, payload } = outcome
+    if (payload instanceof Uint8Array) return { kind, text: Buffer.from(payload).toString() }
+    return { kind, text: Buffer.concat(await Array.fromAsync(payload.chunks)).toString() }
   }
 
   #answer(type: FrameType, { id }: SeenFrame, payload: string, flags = 0): void {
+    this.#say(type, { id, payload, flags })
+  }
+
+  #say(type: FrameType, frame: FrameParts): void {
     const { link } = this.env
     if (link === undefined) throw new Error("expected an env process")
-    this.dispatcher.replies(link, standingOn(batchOf(type, { id, payload, flags })))
+    this.dispatcher.replies(link, standingOn(batchOf(type, frame)))
   }
 }

@@ -262,13 +262,13 @@ test("what jobs print takes room from that of all jobs, and gives it back", asyn
   const call = await lab.called(1)
   lab.print(call, "x".repeat(10_000))
   lab.clock.advance(JOB_LOG_WRITE_MS)
-  await until(() => lab.jobs.bytes > 10_000, "the lines to be counted")
+  await until(() => lab.service.room.bytes > 10_000, "the lines to be counted")
   lab.reply(call, "result")
   await lab.ended(id)
-  expect(lab.jobs.bytes).toBe("args".length + "result".length + bytesOf(lab, id))
-  const { bytes } = lab.jobs
+  expect(lab.service.room.bytes).toBe("args".length + "result".length + bytesOf(lab, id))
+  const { bytes } = lab.service.room
   await lab.restart()
-  expect(lab.jobs.bytes).toBe(bytes)
+  expect(lab.service.room.bytes).toBe(bytes)
   lab.clock.advance(1_000)
-  expect(lab.jobs.bytes).toBe(0)
+  expect(lab.service.room.bytes).toBe(0)
 })

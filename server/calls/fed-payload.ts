@@ -1,25 +1,27 @@
-import { BunhouseError } from "../../protocol/errors.ts"
+import type { BunhouseError } from "../../protocol/errors.ts"
 import { type FrameReader, FrameType } from "../../protocol/frame.ts"
-import { LARGE_BODY_STALL_MS_MAX, PART_BYTES_MAX } from "../../protocol/limits.ts"
+import { PART_BYTES_MAX } from "../../protocol/limits.ts"
 import { PARTS_STREAM } from "../../protocol/parts/part.ts"
-import type { Call, Caller } from "../calls/call.ts"
-import type { CallDesk } from "../calls/call-desk.ts"
-import { sendPart } from "../calls/flow.ts"
-import type { FunctionRoute } from "../calls/route.ts"
+import type { Call, Caller } from "./call.ts"
+import type { CallDesk } from "./call-desk.ts"
+import { sendPart } from "./flow.ts"
+import { type BodyReader, nextBytes, type OpenPayload } from "./open-payload.ts"
+import type { FunctionRoute } from "./route.ts"
 
 /**
- * The payload of one call as a request's body brings it: read as far as the env process has granted, so that the daemon
- * holds little of it. A desk between the route and the dispatcher: the call that is brought there is fed from the body.
+ * The payload of one call as the body of a request, or the store, brings it: read as far as the env process has granted,
+ * so that the daemon holds little of it. A desk in front of another one: the call that is brought there is fed from the
+ * body.
  *
  * Invariants:
  * LB1. The call is answered once: by the env process, or from here when the body ends too soon, or stands still.
  * LB2. When the call has ended, nobody reads the body any more.
  */
-export class LargeBody implements CallDesk {
+export class FedPayload implements CallDesk {
   readonly #desk: CallDesk
   readonly #total: number
-  readonly #read: () => Promise<Uint8Array | undefined>
-  readonly #stopReading: () => void
+  readonly #body: BodyReader
+  readonly #broken: OpenPayload["broken"]
   #chunk: Uint8Array
   #at = 0
   #granted = 0
@@ -27,12 +29,12 @@ export class LargeBody implements CallDesk {
   #call: Call | undefined
   #fail: ((error: BunhouseError) => void) | undefined
 
-  constructor({ desk, total, first, body }: LargeBodyParts) {
+  constructor({ desk, total, first, body, broken }: FedPayloadParts) {
     this.#desk = desk
     this.#total = total
     this.#chunk = first
-    this.#read = () => body.read()
-    this.#stopReading = () => void body.cancel()
+    this.#body = body
+    this.#broken = broken
   }
 
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
@@ -70,12 +72,11 @@ export class LargeBody implements CallDesk {
     this.#isPumping = true
     try {
       while (this.#call !== undefined && this.#at < this.#granted) {
-        if (this.#chunk.length === 0) this.#chunk = await this.#next()
+        if (this.#chunk.length === 0) this.#chunk = await nextBytes(this.#body)
         else this.#send(this.#call)
       }
-    } catch {
-      const message = `the request body ended, or stood still, after ${this.#at} of ${this.#total} bytes of arguments`
-      this.#fail?.(new BunhouseError("INVALID_ARGUMENT", message, { ran: "no" }))
+    } catch (cause) {
+      this.#fail?.(this.#broken(this.#at, cause))
     }
     this.#isPumping = false
   }
@@ -89,45 +90,18 @@ export class LargeBody implements CallDesk {
     sendPart(call, { at, total: this.#total, bytes })
   }
 
-  async #next(): Promise<Uint8Array> {
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(
-      () => reject(new Error("the body stands still")),
-      LARGE_BODY_STALL_MS_MAX,
-    )
-    try {
-      const chunk = await Promise.race([this.#read(), late])
-      if (chunk === undefined) throw new Error("the body has ended")
-      return chunk
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
   /** LB2. */
   #end(): void {
     if (this.#call === undefined) return
     this.#call = undefined
     this.#fail = undefined
     this.#chunk = NOTHING
-    if (this.#at < this.#total) this.#stopReading()
+    void this.#body.cancel()
   }
 }
 
-export interface LargeBodyParts {
+export interface FedPayloadParts extends OpenPayload {
   readonly desk: CallDesk
-  /** Bytes of the payload. */
-  readonly total: number
-  /** What was read of it already. */
-  readonly first: Uint8Array
-  readonly body: BodyReader
-}
-
-/** What comes behind. */
-export interface BodyReader {
-  /** Undefined behind the end. */
-  read(): Promise<Uint8Array | undefined>
-  cancel(): Promise<void>
 }
 
 /** A caller whose call is fed. */
@@ -152,6 +126,10 @@ class FedCaller implements Caller {
 
   log(callerId: number, frame: FrameReader, call: Call): void {
     this.#caller.log(callerId, frame, call)
+  }
+
+  progressed(frame: FrameReader): void {
+    this.#caller.progressed?.(frame)
   }
 
   flow(callerId: number, frame: FrameReader, call: Call): void {
