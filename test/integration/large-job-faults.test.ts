@@ -33,6 +33,11 @@ async function runsOf(mark: string): Promise<number> {
   return isMarked(mark) ? (await Bun.file(mark).text()).split("\n").length - 1 : 0
 }
 
+/** The function of `mark` runs: its file is there before it is written. */
+async function begun(mark: string): Promise<void> {
+  await until(async () => (await runsOf(mark)) === 1, "the first run", 10_000)
+}
+
 async function inStore(stack: Stack, bytes: number, what: string): Promise<void> {
   await until(
     async () => Math.abs((await storedPayloadBytes(stack, "jobs")) - bytes) < MIB,
@@ -73,7 +78,7 @@ describe("kill -9 of the daemon", () => {
       const work = await sendWork(stack)
       const mark = marks.next()
       const job = await work.with({ job: { durable: true } }).start(mark, value)
-      await until(() => isMarked(mark), "the first run", 10_000)
+      await begun(mark)
       await stack.kill()
       await Bun.write(`${mark}.go`, "")
       await stack.startAgain()
@@ -92,7 +97,7 @@ describe("kill -9 of the daemon", () => {
       const work = await sendWork(stack)
       const mark = marks.next()
       const job = await work.start(mark, value)
-      await until(() => isMarked(mark), "the run", 10_000)
+      await begun(mark)
       await stack.kill()
       await stack.startAgain()
       expect(await caught(job.result())).toMatchObject({ code: "WORKER_LOST", ran: "maybe" })
@@ -171,7 +176,7 @@ describe("kill -9 of the broker", () => {
       const work = await sendWork(stack)
       const [mark, value] = [marks.next(), noise(LARGE)]
       const job = await work.with({ job: { durable: true } }).start(mark, value)
-      await until(() => isMarked(mark), "the first run", 10_000)
+      await begun(mark)
       sendSignal((await stack.here.status()).broker.pid, "SIGKILL")
       await Bun.write(`${mark}.go`, "")
       expect(sameBytes(await job.result(), value)).toBe(true)
