@@ -1,5 +1,6 @@
 import { decodePayload } from "../protocol/codec/index.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
+import { ENV_PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import { type Credit, RESULT_STREAM, writeCredit } from "../protocol/streams/credit.ts"
 import { ItemStream } from "../protocol/streams/item-stream.ts"
 import { StreamReceiver } from "../protocol/streams/receiver.ts"
@@ -69,6 +70,7 @@ export function streamCall(call: StreamCall): ItemStream {
   }
   const receiver = new StreamReceiver({
     window,
+    itemBytesMax: ENV_PAYLOAD_BYTES_MAX,
     decode: decodePayload,
     grant: (credit) => {
       const writer = pending === undefined ? undefined : connection.about(pending, 0)
@@ -80,8 +82,7 @@ export function streamCall(call: StreamCall): ItemStream {
   })
   const received = (frame: FrameReader): void => {
     if (frame.type === FrameType.credit) args.credit(frame)
-    // The message's buffer may hold much else.
-    else receiver.push(new Uint8Array(frame.payload))
+    else receiver.push(frame.payload, (frame.flags & FrameFlag.goesOn) !== 0)
   }
   const begin = () => {
     const inherited = nested(call)

@@ -2,7 +2,7 @@ import { encodeArgs, encodeItem, encodeThrown } from "../protocol/codec/index.ts
 import { BunhouseError } from "../protocol/errors.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../protocol/frame.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
-import { STREAMED_ARGUMENTS_MAX } from "../protocol/limits.ts"
+import { ENV_PAYLOAD_BYTES_MAX, STREAMED_ARGUMENTS_MAX } from "../protocol/limits.ts"
 import { readCredit } from "../protocol/streams/credit.ts"
 import { ItemWriter } from "../protocol/streams/items.ts"
 import { type StreamEnd, StreamSender } from "../protocol/streams/sender.ts"
@@ -108,8 +108,10 @@ class Output {
     this.#source = source
     this.#sender = new StreamSender({
       turns,
-      encode: encodeItem,
-      send: (payload, count) => this.#write(0, count, payload),
+      encode: (item) => encodeItem(item, ENV_PAYLOAD_BYTES_MAX),
+      send: (payload, count, goesOn) => {
+        this.#write(goesOn ? FrameFlag.goesOn : 0, count, payload)
+      },
       ended: (end) => this.#ended(end),
     })
   }

@@ -27,15 +27,17 @@ export class CallStreams {
   /** Puts the streams into `args`, in place of what stands there. */
   constructor(parts: CallStreamsParts, args: unknown[]) {
     this.#parts = parts
-    const { id, flags, sink } = parts
-    const isJson = (flags & FrameFlag.json) !== 0
+    const { id, flags, sink, itemBytesMax } = parts
+    const json = flags & FrameFlag.json
+    const encode = json ? encodeJsonItem : encodeItem
     this.#sender = new StreamSender({
       turns,
-      encode: isJson ? encodeJsonItem : encodeItem,
-      send: (payload, count) => {
+      encode: (item) => encode(item, itemBytesMax),
+      send: (payload, count, goesOn) => {
+        const itemFlags = goesOn ? json | FrameFlag.goesOn : json
         sink
           .open(payload.length)
-          .write(FrameType.items, flags & FrameFlag.json, id, RESULT_STREAM, count, 0, payload)
+          .write(FrameType.items, itemFlags, id, RESULT_STREAM, count, 0, payload)
       },
       ended: parts.ended,
     })
@@ -70,10 +72,8 @@ export class CallStreams {
   items({ target, flags, payload }: FrameReader): void {
     const input = this.#inputs[target - 1]
     if (input === undefined) return
-    // The batch's buffer is used again.
-    const bytes = new Uint8Array(payload)
-    if (flags & FrameFlag.last) input.end(endingIn(bytes, flags))
-    else input.push(bytes)
+    if (flags & FrameFlag.last) input.end(endingIn(payload, flags))
+    else input.push(payload, (flags & FrameFlag.goesOn) !== 0)
   }
 
   /** The reader of the result wants more. */
@@ -108,9 +108,10 @@ export class CallStreams {
   }
 
   #receiver(stream: number): StreamReceiver {
-    const { sink, id } = this.#parts
+    const { sink, id, itemBytesMax } = this.#parts
     return new StreamReceiver({
       window: INPUT_WINDOW,
+      itemBytesMax,
       decode: decodePayload,
       grant: (credit) => writeCredit(sink.open(0), id, stream, credit),
       stop: () => writeCredit(sink.open(0), id, stream),
@@ -135,6 +136,8 @@ export interface CallStreamsParts {
   readonly id: number
   /** Of the call frame. */
   readonly flags: number
+  /** What the env takes. */
+  readonly itemBytesMax: number
   /** The result's stream has ended: the call is to be answered. */
   readonly ended: (end: StreamEnd) => void
 }

@@ -24,10 +24,10 @@ export function encodeJsonResult(value: unknown, bytesMax = PAYLOAD_BYTES_MAX): 
 }
 
 /** One item of a stream: JSON text without line breaks. */
-export function encodeJsonItem(value: unknown): Uint8Array {
+export function encodeJsonItem(value: unknown, bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
   // JSON has no text for `undefined` and functions; in a list it has `null`.
   const textOf = () => JSON.stringify(value) ?? "null"
-  return bytesOf(textOf, "an item of the stream", PAYLOAD_BYTES_MAX)
+  return bytesOf(textOf, "an item of the stream", bytesMax)
 }
 
 /** This never fails: of what cannot be sent, that much is said which can. */

@@ -119,7 +119,8 @@ export class Loop {
         this.#ended(call)
         replyStreamEnd(sink, call, flags, end)
       }
-      streams = new CallStreams({ sink, id, flags, ended }, args)
+      const itemBytesMax = this.#facts.payloadBytesMax
+      streams = new CallStreams({ sink, id, flags, itemBytesMax, ended }, args)
     } catch (error) {
       this.#ended(call)
       return replyFailure(sink, id, asBunhouseError(error, "reading the arguments"))

@@ -24,6 +24,8 @@ export const FrameFlag = {
   json: 1,
   /** call: some arguments are results of calls that are yet to be made; which ones, says a list behind the last argument. */
   later: 2,
+  /** items: the last item goes on in the next frame of the stream. */
+  goesOn: 2,
   /** reply, error: a sync function handed out a promise, which its thread awaited. */
   promised: 2,
   /** call: its result must fit one frame. */

@@ -40,7 +40,7 @@ export interface BlockingStream {
 }
 
 export interface Chunk {
-  /** Payloads of items frames. */
+  /** Payloads of items frames, of whole items. */
   readonly items: readonly Uint8Array[]
   readonly end: Outcome | undefined
 }

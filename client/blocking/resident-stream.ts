@@ -1,7 +1,9 @@
 import { now } from "../../protocol/deadlines.ts"
 import { asBunhouseError } from "../../protocol/errors.ts"
-import { FrameReader, FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
 import { callIdOf } from "../../protocol/hello.ts"
+import { ENV_PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
+import { ItemJoiner } from "../../protocol/streams/item-joiner.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import type { BlockingStream, Chunk } from "./blocking-caller.ts"
 import type { Batch } from "./resident.ts"
@@ -11,6 +13,7 @@ export class ResidentStream implements BlockingStream {
   readonly #names: Names
   readonly #timeoutMs: number
   readonly #thread: ThreadSide
+  readonly #joiner = new ItemJoiner(ENV_PAYLOAD_BYTES_MAX)
   #dueAt = 0
   /** Under which the thread keeps the stream, while it does. */
   #number: number | undefined
@@ -56,9 +59,12 @@ export class ResidentStream implements BlockingStream {
     const frame = new FrameReader()
     frame.open(batch)
     while (frame.next()) {
-      if (frame.type === FrameType.items) items.push(frame.payload)
-      else end = this.#outcome(frame, bootId)
+      if (frame.type === FrameType.items) {
+        const goesOn = (frame.flags & FrameFlag.goesOn) !== 0
+        for (const whole of this.#joiner.add(frame.payload, goesOn)) items.push(whole)
+      } else end = this.#outcome(frame, bootId)
     }
+    if (end?.kind === "returned") this.#joiner.finish()
     this.#isOver = end !== undefined
     return { items, end }
   }

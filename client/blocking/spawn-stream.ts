@@ -1,9 +1,11 @@
 import { now } from "../../protocol/deadlines.ts"
 import { asBunhouseError } from "../../protocol/errors.ts"
 import { Fields, parseJson } from "../../protocol/fields.ts"
-import { FrameReader, FrameType } from "../../protocol/frame.ts"
+import { FrameFlag, FrameReader, FrameType } from "../../protocol/frame.ts"
 import { callIdOf, readHello } from "../../protocol/hello.ts"
 import { paths } from "../../protocol/http.ts"
+import { ENV_PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
+import { ItemJoiner } from "../../protocol/streams/item-joiner.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
 import type { Address } from "../settings.ts"
 import type { BlockingCall, BlockingStream, Chunk } from "./blocking-caller.ts"
@@ -21,6 +23,7 @@ export class SpawnStream implements BlockingStream {
   #batch: Uint8Array | undefined
   #dueAt = 0
   #bootId = ""
+  readonly #joiner = new ItemJoiner(ENV_PAYLOAD_BYTES_MAX)
   /** Under which the daemon keeps the stream, while it does. */
   #key: string | undefined
 
@@ -73,11 +76,14 @@ export class SpawnStream implements BlockingStream {
     try {
       frame.open(answer)
       while (frame.next()) {
-        if (frame.type === FrameType.items) items.push(frame.payload)
-        else if (frame.type === FrameType.hello) this.#bootId = readHello(frame.payload).bootId
+        if (frame.type === FrameType.items) {
+          const goesOn = (frame.flags & FrameFlag.goesOn) !== 0
+          for (const whole of this.#joiner.add(frame.payload, goesOn)) items.push(whole)
+        } else if (frame.type === FrameType.hello) this.#bootId = readHello(frame.payload).bootId
         else if (frame.type === FrameType.bind) this.#key = keyIn(frame.payload)
         else end = this.#outcome(frame)
       }
+      if (end?.kind === "returned") this.#joiner.finish()
     } catch (error) {
       const { message } = asBunhouseError(error, "reading it")
       const reason = `the daemon's answer cannot be read: ${message}`

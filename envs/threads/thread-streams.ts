@@ -16,9 +16,11 @@ import type { LoadedFunction } from "../run-call.ts"
 export class ThreadStreams {
   readonly #outbox: Outbox
   readonly #frame = new FrameReader()
+  readonly #itemBytesMax: number
   #call: RunningCall | undefined
 
-  constructor(port: MessagePort) {
+  constructor(port: MessagePort, itemBytesMax: number) {
+    this.#itemBytesMax = itemBytesMax
     this.#outbox = new Outbox({
       send: (batch) => port.postMessage(batch),
       messageBytesMax: BROKER_MESSAGE_BYTES_MAX,
@@ -38,6 +40,7 @@ export class ThreadStreams {
         sink: outbox,
         id,
         flags,
+        itemBytesMax: this.#itemBytesMax,
         ended: (end) => {
           this.#call = undefined
           replyStreamEnd(outbox, call, flags, end)

@@ -81,7 +81,7 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   self.addEventListener("message", woken, true) // ahead of any other (H2)
   channel = new Channel(data.end, { wakeOther: () => wakePool(null), onLarge: work })
   pace = new Pace(channel)
-  streams = new ThreadStreams(data.streams)
+  streams = new ThreadStreams(data.streams, facts.payloadBytesMax)
   const way = new NestedTransport((ends) => data.streams.postMessage(ends, [ends.port]))
   runInside({
     place: "env thread",

@@ -37,8 +37,8 @@ export function encodeResult(value: unknown, bytesMax = PAYLOAD_BYTES_MAX): Uint
 }
 
 /** Encodes one item of a stream; a refusal says that the function ran. */
-export function encodeItem(value: unknown): Uint8Array {
-  return encodeAfterRunning(value, "item", PAYLOAD_BYTES_MAX)
+export function encodeItem(value: unknown, bytesMax = PAYLOAD_BYTES_MAX): Uint8Array {
+  return encodeAfterRunning(value, "item", bytesMax)
 }
 
 function encodeAfterRunning(value: unknown, root: Root, bytesMax: number): Uint8Array {

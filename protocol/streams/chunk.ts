@@ -1,22 +1,32 @@
 import { NO_EXTRA } from "../extra.ts"
 import { type BunhouseError, encodeErrorRecord } from "../errors.ts"
-import { type FrameReader, FrameType, type FrameWriter, HEADER_BYTES } from "../frame.ts"
+import { FrameFlag, type FrameReader, FrameType, type FrameWriter, HEADER_BYTES } from "../frame.ts"
 import { BODY_BYTES_MAX } from "../limits.ts"
 import { type Credit, RESULT_STREAM } from "./credit.ts"
+import { LENGTH_BYTES } from "./items.ts"
 
 /**
  * What has arrived of a stream for somebody who comes and fetches it: items, and in the end the reply or the error.
  *
  * Invariants:
- * Q1. Chunks are taken one after another; each has what has arrived since the one before, at least one item or the end.
+ * Q1. Chunks are taken one after another; each has what has arrived since the one before: at least one item, half a
+ *     window of one that goes on in the next chunk, or the end.
  * Q2. What was taken is to be granted again (`take` says how much), so that what waits here stays within the window.
  */
 export class ChunkBuffer {
   #payloads: Uint8Array[] = []
   #items = 0
   #bytes = 0
+  /** The last item is not whole. */
+  #goesOn = false
+  readonly #windowBytes: number
   #end: End | undefined
   #waiting: (() => void) | undefined
+
+  /** `windowBytes`: what was granted. Without it any piece of an item is worth a chunk. */
+  constructor(windowBytes = 0) {
+    this.#windowBytes = windowBytes
+  }
 
   /** Takes in the items that `frame` stands on. False when there is more than any window allows. */
   add(frame: FrameReader): boolean {
@@ -24,6 +34,7 @@ export class ChunkBuffer {
     this.#payloads.push(payload)
     this.#items += frame.timeoutMs
     this.#bytes += payload.length
+    this.#goesOn = (frame.flags & FrameFlag.goesOn) !== 0
     this.#wake()
     return this.#bytes + HEADER_BYTES < BODY_BYTES_MAX
   }
@@ -42,15 +53,16 @@ export class ChunkBuffer {
     this.#wake()
   }
 
-  /** Whether there is something to take. */
+  /** Whether there is something to take (Q1). */
   get isFilled(): boolean {
-    return this.#payloads.length > 0 || this.#end !== undefined
+    if (this.#end !== undefined) return true
+    if (this.#goesOn && this.#bytes * 2 < this.#windowBytes) return false
+    return this.#payloads.length > 0
   }
 
   /** Resolves when there is something to take. One at a time. */
   async filled(): Promise<void> {
-    if (this.isFilled) return
-    await new Promise<void>((resolve) => (this.#waiting = resolve))
+    while (!this.isFilled) await new Promise<void>((resolve) => (this.#waiting = resolve))
   }
 
   /** Moves what has arrived into `writer`, under the id `id`. The end comes with the last items, or after them. */
@@ -58,7 +70,10 @@ export class ChunkBuffer {
     const items = this.#items
     const bytes = Math.max(0, this.#bytes - items * LENGTH_BYTES)
     const payload = Buffer.concat(this.#payloads)
-    if (items > 0) writer.write(FrameType.items, 0, id, RESULT_STREAM, items, 0, payload)
+    const itemFlags = this.#goesOn ? FrameFlag.goesOn : 0
+    if (payload.length > 0) {
+      writer.write(FrameType.items, itemFlags, id, RESULT_STREAM, items, 0, payload)
+    }
     this.#payloads = []
     this.#items = 0
     this.#bytes = 0
@@ -90,6 +105,3 @@ interface End {
   readonly payload: Uint8Array
   readonly extra: Uint8Array
 }
-
-/** Before each item. */
-const LENGTH_BYTES = 4

@@ -6,7 +6,8 @@ import { BunhouseError } from "../errors.ts"
  *     payload = ( u32 length  item )*      (little-endian)
  */
 
-const LENGTH_BYTES = 4
+/** Before each item. */
+export const LENGTH_BYTES = 4
 const FIRST_BUFFER_BYTES = 2048
 const KEPT_BUFFER_BYTES = 1 << 20
 

@@ -1,7 +1,13 @@
 import { asBunhouseError, type BunhouseError } from "../errors.ts"
-import { STREAM_BATCH_BYTES, STREAM_BATCH_ITEMS } from "../limits.ts"
+import {
+  PART_BYTES_MAX,
+  PAYLOAD_BYTES_MAX,
+  STREAM_BATCH_BYTES,
+  STREAM_BATCH_ITEMS,
+} from "../limits.ts"
 import type { Credit } from "./credit.ts"
 import { ItemWriter } from "./items.ts"
+import { CutItem } from "./pieces.ts"
 import type { Turns } from "./turns.ts"
 
 /** Where items come from. */
@@ -22,7 +28,7 @@ export type StreamEnd =
  * Invariants:
  * G1. The generator is asked for an item only while there is credit for it: at least one item, and more than no bytes.
  *     The last item may overdraw the bytes, so that an item larger than the window passes; nothing is sent after it
- *     until the reader has taken enough.
+ *     until the reader has taken enough. An item that does not fit a frame leaves in pieces, which overdraw nothing.
  * G2. An item is encoded at the moment it was yielded: generators use their objects again.
  * G3. `ended` is called once, after all items before the end were sent, and after the generator has ended (or cannot be
  *     told to).
@@ -42,6 +48,8 @@ export class StreamSender {
   #willFlush = false
   /** The item that was added last is the first one; undefined before there is one. */
   #isFirst: boolean | undefined
+  /** The item that was added last, where it is one to be cut. */
+  #large: Uint8Array | undefined
 
   constructor(parts: StreamSenderParts) {
     this.#parts = parts
@@ -72,13 +80,14 @@ export class StreamSender {
     let end: StreamEnd | undefined
     try {
       while (end === undefined) {
-        if (!this.#hasCredit) await this.#credit()
+        if (!this.#hasCredit()) await this.#credit()
         if (this.#isFirst || turns.isOver()) await this.#anotherTurn()
         if (this.#isStopped) break
         const step = source.next()
         const { done, value } = isPromise(step) ? await step : step
         if (this.#isStopped) break
         end = done === true ? { kind: "returned", value } : this.#add(value)
+        if (this.#large !== undefined) await this.#sendLarge(this.#large)
       }
     } catch (thrown) {
       end = { kind: "threw", thrown }
@@ -93,15 +102,17 @@ export class StreamSender {
     this.#parts.ended(end)
   }
 
-  get #hasCredit(): boolean {
-    return this.#items >= 1 && this.#bytes >= 1 // G1
+  /** G1. Pieces need bytes alone. */
+  #hasCredit(items = 1): boolean {
+    return this.#items >= items && this.#bytes >= 1
   }
 
-  #credit(): Promise<void> {
+  #credit(items = 1): Promise<void> {
+    if (this.#isStopped) return Promise.resolve()
     this.#flush()
     return new Promise((resolve) => {
       this.#wake = () => {
-        if (!this.#hasCredit && !this.#isStopped) return
+        if (!this.#hasCredit(items) && !this.#isStopped) return
         this.#wake = undefined
         resolve()
       }
@@ -126,6 +137,10 @@ export class StreamSender {
     const writer = this.#writer
     this.#isFirst = this.#isFirst === undefined
     this.#items--
+    if (item.length > PAYLOAD_BYTES_MAX) {
+      this.#large = item
+      return undefined
+    }
     this.#bytes -= item.length
     // A large item travels alone, so that its frame fits where a payload does.
     if (writer.byteLength + item.length > STREAM_BATCH_BYTES) this.#flush()
@@ -138,6 +153,22 @@ export class StreamSender {
     return undefined
   }
 
+  /** The generator waits meanwhile: this item is the only one that is held. */
+  async #sendLarge(item: Uint8Array): Promise<void> {
+    this.#large = undefined
+    this.#flush()
+    const cut = new CutItem(item)
+    for (let count = 1; cut.left > 0; count = 0) {
+      if (!this.#hasCredit(0)) await this.#credit(0)
+      if (this.#parts.turns.isOver()) await this.#parts.turns.another()
+      if (this.#isStopped) return
+      const bytes = Math.min(cut.left, this.#bytes, PART_BYTES_MAX)
+      this.#bytes -= bytes
+      const piece = cut.take(bytes)
+      this.#parts.send(piece, count, cut.left > 0)
+    }
+  }
+
   readonly #endOfTurn = (): void => {
     this.#willFlush = false
     if (!this.#isStopped) this.#flush()
@@ -145,7 +176,7 @@ export class StreamSender {
 
   #flush(): void {
     const { count } = this.#writer
-    if (count > 0) this.#parts.send(this.#writer.take(), count)
+    if (count > 0) this.#parts.send(this.#writer.take(), count, false)
   }
 
   #close(source: Source): Promise<void> {
@@ -156,10 +187,13 @@ export class StreamSender {
 
 export interface StreamSenderParts {
   readonly turns: Turns
-  /** Throws for what cannot be sent. */
+  /** Throws for what cannot be sent. The bytes of what does not fit a frame are not written to again. */
   readonly encode: (item: unknown) => Uint8Array
-  /** Sends a payload of `count` items, which is valid during the call only. */
-  readonly send: (payload: Uint8Array, count: number) => void
+  /**
+   * Sends a payload in which `count` items begin, and which is valid during the call only. The last item `goesOn` in the
+   * next one.
+   */
+  readonly send: (payload: Uint8Array, count: number, goesOn: boolean) => void
   /** G3. */
   readonly ended: (end: StreamEnd) => void
 }

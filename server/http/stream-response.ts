@@ -1,8 +1,8 @@
-import { BunhouseError, encodeErrorRecord } from "../../protocol/errors.ts"
+import { asBunhouseError, BunhouseError, encodeErrorRecord } from "../../protocol/errors.ts"
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
 import { EVENTS_TYPE, LINES_TYPE } from "../../protocol/http.ts"
 import { STREAM_WINDOW_BYTES, STREAM_WINDOW_ITEMS_DEFAULT } from "../../protocol/limits.ts"
-import { ItemReader } from "../../protocol/streams/items.ts"
+import { PieceReader } from "../../protocol/streams/pieces.ts"
 import type { Caller } from "../calls/call.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
 import { grant } from "../calls/flow.ts"
@@ -19,6 +19,8 @@ import { answer, errorResponse } from "./answer.ts"
  * Invariants:
  * SR1. Credit is granted again only for what the connection has taken: a slow reader makes the generator wait.
  * SR2. When the reader goes away, the call is cancelled.
+ * SR3. A large item is written as its pieces come, and never held as a whole. Where the call fails in the middle of it,
+ *     its line stays cut short, and the line of the end follows.
  */
 export function streamResponse(options: {
   readonly desk: CallDesk
@@ -29,7 +31,9 @@ export function streamResponse(options: {
 }): Response {
   const { desk, route, frame, request } = options
   const format = wantsEvents(request) ? EVENTS : LINES
-  const caller = new TextCaller(format)
+  const caller = new TextCaller(format, () => {
+    if (call !== undefined) desk.cancel(call)
+  })
   const call = desk.submit(caller, frame, route)
   if (call === undefined) return errorResponse(caller.refusal)
   const cancel = () => {
@@ -54,14 +58,18 @@ export function streamResponse(options: {
 /** Text that waits for the connection to take it; bounded by the credit that was granted. */
 class TextCaller implements Caller {
   readonly #format: Format
+  readonly #cancel: () => void
+  readonly #pieces = new PieceReader()
   /** Why the call was not admitted, where it was not. */
   refusal = new BunhouseError("INTERNAL", "the call was refused")
   #chunks: Chunk[] = []
   #isOver = false
   #wake: (() => void) | undefined
 
-  constructor(format: Format) {
+  /** `cancel` is called when what comes cannot be read. */
+  constructor(format: Format, cancel: () => void) {
     this.#format = format
+    this.#cancel = cancel
   }
 
   /** Undefined behind the end. */
@@ -80,15 +88,29 @@ class TextCaller implements Caller {
 
   flow(_callerId: number, frame: FrameReader): void {
     if (frame.type !== FrameType.items || this.#isOver) return
-    const reader = new ItemReader(frame.payload)
+    try {
+      this.#add(this.#textOf(frame))
+    } catch (error) {
+      this.#failed(encodeErrorRecord(asBunhouseError(error, "reading the items of a stream")))
+      this.#cancel()
+    }
+  }
+
+  /** SR3. */
+  #textOf({ payload, flags, timeoutMs: items }: FrameReader): Chunk {
+    const pieces = this.#pieces
     const parts: Uint8Array[] = []
     let bytes = 0
     const [before, after] = this.#format.item
-    while (reader.next()) {
-      parts.push(before, reader.bytes.subarray(reader.start, reader.end), after)
-      bytes += reader.end - reader.start
+    pieces.open(payload, (flags & FrameFlag.goesOn) !== 0)
+    while (pieces.next()) {
+      const { start, end, isFirst, left } = pieces
+      if (isFirst) parts.push(before)
+      parts.push(payload.subarray(start, end))
+      if (left === 0) parts.push(after)
+      bytes += end - start
     }
-    this.#add({ text: Buffer.concat(parts), items: frame.timeoutMs, bytes })
+    return { text: Buffer.concat(parts), items, bytes }
   }
 
   log(): void {
@@ -97,7 +119,8 @@ class TextCaller implements Caller {
 
   deliver(_callerId: number, frame: FrameReader): void {
     const isThrown = (frame.flags & FrameFlag.thrown) !== 0
-    if (frame.type === FrameType.reply || isThrown) this.#end(isThrown, frame.payload)
+    if (frame.type === FrameType.reply && this.#pieces.left > 0) this.#failed(CUT_SHORT)
+    else if (frame.type === FrameType.reply || isThrown) this.#end(isThrown, frame.payload)
     else this.#failed(frame.payload)
   }
 
@@ -113,7 +136,9 @@ class TextCaller implements Caller {
 
   /** `line` ends with a line break. */
   #end(isError: boolean, line: Uint8Array): void {
-    const text = Buffer.concat([...this.#format.end(isError), line, ...this.#format.after])
+    const { end, after, broken } = this.#format
+    const before = this.#pieces.left > 0 ? [broken] : []
+    const text = Buffer.concat([...before, ...end(isError), line, ...after])
     this.#add({ text, items: 0, bytes: 0 })
     this.#isOver = true
   }
@@ -135,6 +160,8 @@ interface Format {
   readonly type: string
   /** What stands before and behind an item. */
   readonly item: readonly [before: Uint8Array, after: Uint8Array]
+  /** Behind an item that was cut short. */
+  readonly broken: Uint8Array
   /** What stands before and behind the line of the end. */
   readonly end: (isError: boolean) => readonly Uint8Array[]
   readonly after: readonly Uint8Array[]
@@ -143,6 +170,7 @@ interface Format {
 const LINES: Format = {
   type: LINES_TYPE,
   item: [Buffer.from('{"item":'), Buffer.from("}\n")],
+  broken: Buffer.from("\n"),
   end: () => [],
   after: [],
 }
@@ -150,10 +178,14 @@ const LINES: Format = {
 const EVENTS: Format = {
   type: EVENTS_TYPE,
   item: [Buffer.from("data: "), Buffer.from("\n\n")],
+  broken: Buffer.from("\n\n"),
   end: (isError) => [Buffer.from(`event: ${isError ? "error" : "end"}\ndata: `)],
   after: [Buffer.from("\n")],
 }
 
+const CUT_SHORT = encodeErrorRecord(
+  new BunhouseError("PROTOCOL_ERROR", "the stream ended in the middle of an item", { ran: "yes" }),
+)
 const FAILED_START = Buffer.from('{"ok":false,"error":')
 const FAILED_END = Buffer.from("}\n")
 

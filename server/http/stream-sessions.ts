@@ -42,8 +42,9 @@ export class StreamSessions {
       throw new BunhouseError("OVERLOADED", message, { retryAfterMs: 1_000 })
     }
     const key = crypto.randomUUID()
-    const session = new Session(frame.id, desk, () => this.#sessions.delete(key))
-    session.begin(frame, route, credit)
+    const window = bounded(credit)
+    const session = new Session(frame.id, desk, window, () => this.#sessions.delete(key))
+    session.begin(frame, route)
     this.#sessions.set(key, session)
     const name = Buffer.from(JSON.stringify({ stream: key }))
     const { isLast } = await session.fetch(writer, signal)
@@ -68,20 +69,23 @@ class Session implements Caller {
   readonly #id: number
   readonly #desk: CallDesk
   readonly #forget: () => void
-  readonly #buffer = new ChunkBuffer()
+  readonly #window: Credit
+  readonly #buffer: ChunkBuffer
   #call: Call | undefined
   #idleTimer: Timer | undefined
   #isFetched = false
 
-  constructor(id: number, desk: CallDesk, forget: () => void) {
+  constructor(id: number, desk: CallDesk, window: Credit, forget: () => void) {
     this.#id = id
     this.#desk = desk
+    this.#window = window
+    this.#buffer = new ChunkBuffer(window.bytes)
     this.#forget = forget
   }
 
-  begin(frame: FrameReader, route: FunctionRoute, credit: Credit): void {
+  begin(frame: FrameReader, route: FunctionRoute): void {
     this.#call = this.#desk.submit(this, frame, route)
-    if (this.#call !== undefined) grant(this.#call, bounded(credit))
+    if (this.#call !== undefined) grant(this.#call, this.#window)
   }
 
   /** SS2. */

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { STREAM_WINDOW_BYTES } from "../../protocol/limits.ts"
-import { caught } from "../support/caught.ts"
 import { MIB } from "../support/memory.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
@@ -93,16 +92,6 @@ describe("items", () => {
       expect(index).toBe(4)
     }
     for (const item of count.sync("huge", 3, bytes)) expect(item).toHaveLength(bytes)
-  })
-
-  test("over the limit are refused, after the items before them", async () => {
-    const grow = await fn(async function* grow() {
-      yield 1
-      yield new Uint8Array(8 * 1024 * 1024)
-    }).to(stack.here)
-    const items = grow()
-    expect(await items.next()).toMatchObject({ value: 1 })
-    expect(await caught(items.next())).toMatchObject({ code: "PAYLOAD_TOO_LARGE", ran: "yes" })
   })
 })
 

@@ -1,7 +1,7 @@
 /** So many bytes, of which no part is like another. */
-export function noise(bytes: number): Uint8Array {
+export function noise(bytes: number, seed = 0): Uint8Array {
   const words = new Uint32Array(Math.ceil(bytes / 4))
-  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i, 0x9e3779b1)
+  for (let i = 0; i < words.length; i++) words[i] = Math.imul(i + seed, 0x9e3779b1)
   return new Uint8Array(words.buffer, 0, bytes)
 }
 

@@ -10,6 +10,7 @@ function setUp(window: Credit = { items: 4, bytes: 1_000 }) {
   const said: string[] = []
   const receiver = new StreamReceiver({
     window,
+    itemBytesMax: 20 << 20,
     decode: (bytes, start, end) => {
       const text = Buffer.from(bytes.subarray(start, end)).toString()
       if (text === "bad") throw new Error("cannot be read")
