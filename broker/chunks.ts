@@ -4,6 +4,7 @@ import {
   type JetStreamManager,
 } from "@nats-io/jetstream"
 import { Objm } from "@nats-io/obj"
+import { nanos } from "nats"
 import { BunhouseError, type ErrorCode } from "../protocol/errors.ts"
 import { OBJECT_CHUNK_BYTES_MAX } from "../protocol/limits.ts"
 import type { StoredContent } from "../protocol/stored-content.ts"
@@ -48,9 +49,9 @@ export class Chunks implements ChunkStore {
   }
 
   static async open(options: ChunksOptions): Promise<Chunks> {
-    const { bucket, jetstream, operate } = options
+    const { bucket, jetstream, operate, ttlMs } = options
     return await operate(`opening the store ${bucket}`, async () => {
-      await new Objm(jetstream).create(bucket)
+      await new Objm(jetstream).create(bucket, ttlMs === undefined ? {} : { ttl: nanos(ttlMs) })
       return new Chunks(await jetstream.jetstreamManager(false), options)
     })
   }
@@ -107,15 +108,23 @@ export class Chunks implements ChunkStore {
   }
 }
 
-/** Opens, and makes where there is none, the store of large payloads `what` ("jobs") of a daemon. Rejects with UNAVAILABLE. */
+/**
+ * Opens, and makes where there is none, the store of large payloads `what` ("jobs") of a daemon. With `ttlMs` the broker
+ * removes what is older. Rejects with UNAVAILABLE.
+ */
 export async function openPayloads(
   connection: BrokerConnection,
-  { space, what }: { readonly space: string; readonly what: string },
+  {
+    space,
+    what,
+    ttlMs,
+  }: { readonly space: string; readonly what: string; readonly ttlMs?: number },
 ): Promise<ChunkStore> {
   const inner = innerConnection(connection)
   return await Chunks.open({
     bucket: `bunhouse-${space}-${what}-payloads`,
     what: "a large payload",
+    ...(ttlMs !== undefined && { ttlMs }),
     damaged: "INTERNAL",
     jetstream: jetStreamOf(inner.nats),
     operate: operationsOn(inner),
@@ -125,6 +134,8 @@ export async function openPayloads(
 
 export interface ChunksOptions {
   readonly bucket: string
+  /** Default: for ever. */
+  readonly ttlMs?: number
   /** For messages: "an object". */
   readonly what: string
   /** How the loss of a part is told. */

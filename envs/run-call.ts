@@ -52,8 +52,7 @@ export function extraOf(frame: FrameReader): CallExtra | undefined {
 
 /** `flags` are those of the call, and `promised`. */
 export function replyValue(sink: ResultSink, id: number, flags: number, value: unknown): void {
-  const bytesMax = flags & FrameFlag.whole ? PAYLOAD_BYTES_MAX : sink.resultBytesMax
-  const payload = encodedOrRefused(sink, id, flags, value, bytesMax)
+  const payload = encodedOrRefused(sink, id, flags, value, sink.resultBytesMax)
   if (payload !== undefined) sink.result(id, flags & REPLY_FLAGS, payload)
 }
 

@@ -139,12 +139,6 @@ export class FrameReader implements FrameHeader {
     view.setUint32(this.start + 20, serial, true)
   }
 
-  /** Adds to the flags, in the batch itself. */
-  mark(flags: number): void {
-    this.flags |= flags
-    this.bytes[this.start + 5] = this.flags
-  }
-
   /** A copy of the whole frame, for a queue. */
   copy(): Uint8Array {
     // `slice` of a Buffer is a view, which would keep the whole batch alive.

@@ -28,8 +28,6 @@ export const FrameFlag = {
   goesOn: 2,
   /** reply, error: a sync function handed out a promise, which its thread awaited. */
   promised: 2,
-  /** call: its result must fit one frame. */
-  whole: 4,
   /** error: the function threw; without it the platform failed. items, with `last`: the item is what the source threw. */
   thrown: 4,
   /** error, from an env process: the instance that was called is gone, and no call can reach it any more. */

@@ -15,6 +15,7 @@ import {
   CANCEL_GRACE_MS,
   CONTROL_TIMEOUT_MS,
   IDEMPOTENCY_BYTES_MAX,
+  IDEMPOTENCY_STORED_BYTES_MAX,
   LOOP_STUCK_MS_MAX,
   MAP_CONCURRENCY_MAX,
 } from "./limits/calls.ts"
@@ -123,7 +124,8 @@ assertRelation(
   "the calls of one map to fit the queue of an env",
 )
 assertRelation(
-  IDEMPOTENCY_BYTES_MAX > PAYLOAD_BYTES_MAX,
+  IDEMPOTENCY_BYTES_MAX > PAYLOAD_BYTES_MAX &&
+    IDEMPOTENCY_STORED_BYTES_MAX >= ENV_PAYLOAD_BYTES_MAX,
   "the largest result to be kept under its idempotency key",
 )
 assertRelation(

@@ -1,16 +1,17 @@
 import { join } from "node:path"
+import { openPayloads } from "../broker/chunks.ts"
 import { openObjects } from "../broker/object-store.ts"
 import type { Store } from "../broker/store.ts"
 import type { DaemonHello } from "../protocol/hello.ts"
 import { payloadBytesMaxOf } from "../protocol/env-spec.ts"
 import { envLog, type HomePaths } from "../protocol/home.ts"
+import { IDEMPOTENCY_STORED_BYTES_MAX, IDEMPOTENCY_TTL_MS } from "../protocol/limits.ts"
 import { nameToken } from "../protocol/names.ts"
 import { envSubjects } from "../protocol/subjects.ts"
 import { PACKAGE_VERSION, PROTOCOL_VERSION } from "../protocol/version.ts"
 import type { Broker } from "./broker.ts"
 import type { CallDesk } from "./calls/call-desk.ts"
 import { Dispatcher } from "./calls/dispatcher.ts"
-import { KeyedCalls } from "./calls/idempotency.ts"
 import { Builds } from "./envs/builds.ts"
 import type { Env } from "./envs/env.ts"
 import { Loader } from "./envs/loader.ts"
@@ -21,8 +22,11 @@ import { Registry } from "./envs/registry.ts"
 import type { EnvParts } from "./envs/parts.ts"
 import { EnvVariables } from "./envs/variables.ts"
 import { SocketCaller } from "./http/socket.ts"
+import { KeyedCalls } from "./idempotency/keyed-calls.ts"
 import type { Log } from "./log.ts"
 import { Objects } from "./objects/objects.ts"
+import { Room } from "./payloads/room.ts"
+import { StoredPayloads } from "./payloads/stored-payloads.ts"
 import type { ServerSettings } from "./settings.ts"
 
 /** The daemon's parts, tied together: who tells whom what. */
@@ -61,7 +65,7 @@ export function tieParts(options: PartsOptions): Parts {
     filesOf: (version) => store.files.get(version),
     log,
   })
-  const desk = new KeyedCalls(dispatcher, bootId)
+  const desk = new KeyedCalls({ dispatcher, bootId, payloads: openOutcomes(options) })
   const about: DaemonHello = { protocol: PROTOCOL_VERSION, version: PACKAGE_VERSION, bootId }
   const hello = Buffer.from(JSON.stringify(about))
   const find = (env: string, fn: string) => registry.route(env, fn)
@@ -85,6 +89,17 @@ export function tieParts(options: PartsOptions): Parts {
     log,
   })
   return { dispatcher, desk, registry, objects, hello }
+}
+
+/** Results of calls with idempotency keys. Who knew of them is gone with its daemon, and then so are they. */
+function openOutcomes({ broker, space, log }: PartsOptions): StoredPayloads {
+  return new StoredPayloads({
+    open: () =>
+      openPayloads(broker.connection, { space, what: "calls", ttlMs: 2 * IDEMPOTENCY_TTL_MS }),
+    room: new Room("results of calls with an idempotency key", 2 * IDEMPOTENCY_STORED_BYTES_MAX),
+    mayRemove: () => true,
+    log,
+  })
 }
 
 function partsOfEnvs(

@@ -61,11 +61,12 @@ export const MAP_CONCURRENCY_DEFAULT = 64
 export const MAP_CONCURRENCY_MAX = 16_384
 export const MAP_WINDOW = 4
 
-/** Idempotency keys: the daemon keeps outcomes this long, this many, and this many bytes of them. */
+/** Idempotency keys: the daemon keeps outcomes this long, this many, and this many bytes of them in memory and in the store. */
 export const IDEMPOTENCY_KEY_BYTES_MAX = 256
 export const IDEMPOTENCY_TTL_MS = 15 * 60_000
 export const IDEMPOTENCY_KEYS_MAX = 65_536
 export const IDEMPOTENCY_BYTES_MAX = 64 * MIB
+export const IDEMPOTENCY_STORED_BYTES_MAX = 2 * 1024 * MIB
 
 /** Calls that wait for calls with the same key. The daemon enforces it. */
 export const IDEMPOTENCY_WAITERS_MAX = 65_536

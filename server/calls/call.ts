@@ -1,6 +1,7 @@
 import type { Timed } from "../../protocol/deadlines.ts"
 import type { BunhouseError } from "../../protocol/errors.ts"
 import type { FrameReader } from "../../protocol/frame.ts"
+import type { Part } from "../../protocol/parts/part.ts"
 import type { Credit } from "../../protocol/streams/credit.ts"
 import type { CallQueue } from "./call-queue.ts"
 import type { Lane } from "./lane.ts"
@@ -50,6 +51,8 @@ export class Call implements Timed<Call> {
   version: string | undefined = undefined
   /** Who is blocked until this call ends, where the daemon was told so. */
   blocked: Blocked | undefined = undefined
+  /** Who takes what the caller says of large payloads, where it is not the env process. */
+  payloads: PayloadTaker | undefined = undefined
   /** Neighbours in the same queue. */
   next: Call | undefined = undefined
   previous: Call | undefined = undefined
@@ -106,6 +109,14 @@ export class Call implements Timed<Call> {
     this.lane = lane
     this.state = "sent"
   }
+}
+
+/** The other end of the large payloads of one call. */
+export interface PayloadTaker {
+  /** A part of the arguments, for which there was credit. The bytes are valid as long as the batch's are. */
+  part(part: Part): void
+  /** The caller takes so many bytes more of the result. */
+  granted(bytes: number): void
 }
 
 /** Who made a call: a WebSocket connection, an env process, or one HTTP request. */

@@ -1,11 +1,11 @@
 import type { BunhouseError } from "../../protocol/errors.ts"
 import { type FrameReader, FrameType } from "../../protocol/frame.ts"
-import { PART_BYTES_MAX } from "../../protocol/limits.ts"
 import { PARTS_STREAM } from "../../protocol/parts/part.ts"
 import type { Call, Caller } from "./call.ts"
 import type { CallDesk } from "./call-desk.ts"
 import { sendPart } from "./flow.ts"
-import { type BodyReader, nextBytes, type OpenPayload } from "./open-payload.ts"
+import type { OpenPayload } from "./open-payload.ts"
+import { PartFeed } from "./part-feed.ts"
 import type { FunctionRoute } from "./route.ts"
 
 /**
@@ -19,22 +19,20 @@ import type { FunctionRoute } from "./route.ts"
  */
 export class FedPayload implements CallDesk {
   readonly #desk: CallDesk
-  readonly #total: number
-  readonly #body: BodyReader
-  readonly #broken: OpenPayload["broken"]
-  #chunk: Uint8Array
-  #at = 0
+  readonly #feed: PartFeed
+  /** Granted before the desk has said which call it is. */
   #granted = 0
-  #isPumping = false
   #call: Call | undefined
   #fail: ((error: BunhouseError) => void) | undefined
 
-  constructor({ desk, total, first, body, broken }: FedPayloadParts) {
+  constructor(desk: CallDesk, payload: OpenPayload) {
     this.#desk = desk
-    this.#total = total
-    this.#chunk = first
-    this.#body = body
-    this.#broken = broken
+    this.#feed = new PartFeed(payload, {
+      part: (part) => {
+        if (this.#call !== undefined) sendPart(this.#call, part)
+      },
+      failed: (error) => this.#fail?.(error),
+    })
   }
 
   submit(caller: Caller, frame: FrameReader, route: FunctionRoute): Call | undefined {
@@ -49,6 +47,7 @@ export class FedPayload implements CallDesk {
       this.#desk.cancel(call)
       fed.fail(call.callerId, error, call)
     }
+    this.#grant(this.#granted)
     return call
   }
 
@@ -63,45 +62,16 @@ export class FedPayload implements CallDesk {
   }
 
   #grant(bytes: number): void {
-    this.#granted = Math.min(this.#total, this.#granted + bytes)
-    if (!this.#isPumping) void this.#pump()
-  }
-
-  /** Never rejects. */
-  async #pump(): Promise<void> {
-    this.#isPumping = true
-    try {
-      while (this.#call !== undefined && this.#at < this.#granted) {
-        if (this.#chunk.length === 0) this.#chunk = await nextBytes(this.#body)
-        else this.#send(this.#call)
-      }
-    } catch (cause) {
-      this.#fail?.(this.#broken(this.#at, cause))
-    }
-    this.#isPumping = false
-  }
-
-  #send(call: Call): void {
-    const at = this.#at
-    const end = Math.min(this.#granted - at, PART_BYTES_MAX)
-    const bytes = this.#chunk.subarray(0, end)
-    this.#chunk = this.#chunk.subarray(end)
-    this.#at += bytes.length
-    sendPart(call, { at, total: this.#total, bytes })
+    if (this.#call === undefined) this.#granted += bytes
+    else this.#feed.grant(bytes)
   }
 
   /** LB2. */
   #end(): void {
-    if (this.#call === undefined) return
     this.#call = undefined
     this.#fail = undefined
-    this.#chunk = NOTHING
-    void this.#body.cancel()
+    this.#feed.stop()
   }
-}
-
-export interface FedPayloadParts extends OpenPayload {
-  readonly desk: CallDesk
 }
 
 /** A caller whose call is fed. */
@@ -138,5 +108,3 @@ class FedCaller implements Caller {
     else this.#caller.flow(callerId, frame, call)
   }
 }
-
-const NOTHING = new Uint8Array(0)

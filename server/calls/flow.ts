@@ -1,12 +1,12 @@
 import { FrameFlag, type FrameReader, FrameType } from "../../protocol/frame.ts"
-import { type Part, PARTS_STREAM, writePart } from "../../protocol/parts/part.ts"
+import { type Part, PARTS_STREAM, readPart, writePart } from "../../protocol/parts/part.ts"
 import {
   type Credit,
   readCredit,
   RESULT_STREAM,
   writeCredit,
 } from "../../protocol/streams/credit.ts"
-import type { Call } from "./call.ts"
+import type { Call, PayloadTaker } from "./call.ts"
 import type { EnvLink } from "./route.ts"
 
 /**
@@ -39,6 +39,7 @@ export function passOn(call: Call, frame: FrameReader): void {
 
 /** Forwards items or credit from the caller towards the function. */
 export function forward(call: Call, frame: FrameReader): void {
+  if (call.payloads !== undefined) return take(call.payloads, frame)
   if (call.link === undefined) return hold(call, frame)
   const serial = frame.type === FrameType.credit ? frame.serial : call.serial
   call.listener?.outbox.forward(frame, call.id, frame.target, frame.timeoutMs, serial) // C4
@@ -57,15 +58,25 @@ export function grant(call: Call, { items, bytes }: Credit): void {
 }
 
 /** Grants more of a result that comes in parts. */
-export function grantParts({ listener, id }: Call, bytes: number): void {
+export function grantParts({ listener, id, payloads }: Call, bytes: number): void {
+  if (payloads !== undefined) return payloads.granted(bytes)
   if (listener === undefined) return
   writeCredit(listener.outbox.open(0), id, PARTS_STREAM, { items: 0, bytes })
 }
 
 /** Sends a part of the arguments, for which there is credit. */
-export function sendPart({ listener, id }: Call, part: Part): void {
+export function sendPart({ listener, id, payloads }: Call, part: Part): void {
+  if (payloads !== undefined) return payloads.part(part)
   if (listener === undefined) return
   writePart(listener.outbox.open(part.bytes.length), id, part)
+}
+
+/** Of a call without streams. */
+function take(payloads: PayloadTaker, frame: FrameReader): void {
+  if (frame.type === FrameType.part) payloads.part(readPart(frame))
+  else if (frame.type === FrameType.credit && frame.serial === PARTS_STREAM) {
+    payloads.granted(frame.timeoutMs)
+  }
 }
 
 /** X1. */

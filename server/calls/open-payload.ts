@@ -9,7 +9,7 @@ export interface OpenPayload {
   /** What was read of it already. */
   readonly first: Uint8Array
   readonly body: BodyReader
-  /** The error of one that ends too soon or stands still after `at` bytes; nothing has run then. */
+  /** The error of one that ends too soon or stands still after `at` bytes. */
   readonly broken: (at: number, cause: unknown) => BunhouseError
 }
 
@@ -21,11 +21,15 @@ export interface BodyReader {
   cancel(): Promise<void>
 }
 
-/** What the store gives out, as a payload; `name` is for messages. */
+/**
+ * What the store gives out, as a payload; `name` is for messages. `ran`: whether the function has, whose payload breaks off
+ * before its end.
+ */
 export function storedPayload(
   name: string,
   total: number,
   chunks: AsyncGenerator<Uint8Array>,
+  ran: "no" | "yes" = "no",
 ): OpenPayload {
   const body: BodyReader = {
     read: async () => {
@@ -35,7 +39,7 @@ export function storedPayload(
     cancel: async () => void (await chunks.return(undefined)),
   }
   const broken = (_at: number, cause: unknown) => {
-    return withRan(asBunhouseError(cause, `reading ${name}`), "no")
+    return withRan(asBunhouseError(cause, `reading ${name}`), ran)
   }
   return { total, first: new Uint8Array(0), body, broken }
 }

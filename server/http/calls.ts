@@ -100,7 +100,7 @@ function writeOutcome(writer: FrameWriter, id: number, outcome: WholeOutcome): v
 
 /** The desk at which a call is made whose payload `body` brings. */
 function feeding(desk: CallDesk, body: OpenBody): CallDesk {
-  return new FedPayload({ ...body, desk })
+  return new FedPayload(desk, body)
 }
 
 /** `POST /v1/streams/:stream/next`: the next chunk. */

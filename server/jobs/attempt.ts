@@ -68,7 +68,7 @@ function deskOf({ dispatcher, args }: AttemptOptions): CallDesk {
     cancel,
     leave: cancel,
   }
-  return args instanceof Uint8Array ? desk : new FedPayload({ ...args, desk })
+  return args instanceof Uint8Array ? desk : new FedPayload(desk, args)
 }
 
 /** The outcome of an attempt that the platform failed. */

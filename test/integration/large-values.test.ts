@@ -173,15 +173,4 @@ describe("payloadMiB", () => {
     expect(await size(new Uint8Array(8 * MIB - 100))).toBe(8 * MIB - 100)
     expect((await caught(() => size(new Uint8Array(LARGE)))).code).toBe("PAYLOAD_TOO_LARGE")
   })
-
-  test("calls with an idempotency key have what fits a frame", async () => {
-    const keyed = echo.with({ idempotencyKey: "large" })
-    const value = new Uint8Array(LARGE)
-    expect(await caught(() => keyed(value))).toMatchObject({ code: "PAYLOAD_TOO_LARGE", ran: "no" })
-    const keyedMake = make.with({ idempotencyKey: "large result" })
-    expect(await caught(() => keyedMake(LARGE))).toMatchObject({
-      code: "PAYLOAD_TOO_LARGE",
-      ran: "yes",
-    })
-  })
 })
