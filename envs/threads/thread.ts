@@ -23,7 +23,7 @@ import { Channel, type ChannelEnd } from "./channel.ts"
 import { NestedTransport } from "./nested-transport.ts"
 import { Pace } from "./pace.ts"
 import { ownThreadNumber } from "./thread-number.ts"
-import { ThreadStreams } from "./thread-streams.ts"
+import type { ThreadStreams } from "./thread-streams.ts"
 
 /**
  * A thread of an env process: runs sync functions one after another. It speaks frames with the pool: `bind` loads a
@@ -64,7 +64,9 @@ const sink: ResultSink = {
 let facts: CallFacts
 let channel: Channel
 let pace: Pace
-let streams: ThreadStreams
+let streamPort: MessagePort
+/** Loaded with the first stream: most threads have none. */
+let streams: Promise<ThreadStreams> | undefined
 let current: RunningCall | undefined
 /** A frame was taken that is not answered yet: a function runs, or a promise is awaited. */
 let isBusy = false
@@ -81,8 +83,8 @@ function begin({ data }: MessageEvent<ThreadStart>): void {
   self.addEventListener("message", woken, true) // ahead of any other (H2)
   channel = new Channel(data.end, { wakeOther: () => wakePool(null), onLarge: work })
   pace = new Pace(channel)
-  streams = new ThreadStreams(data.streams, facts.payloadBytesMax)
-  const way = new NestedTransport((ends) => data.streams.postMessage(ends, [ends.port]))
+  streamPort = data.streams
+  const way = new NestedTransport((ends) => streamPort.postMessage(ends, [ends.port]))
   runInside({
     place: "env thread",
     current: () => current,
@@ -185,8 +187,14 @@ async function stream(
   flags: number,
   args: unknown[],
 ): Promise<void> {
-  await streams.run(fn, call, flags, args)
+  streams ??= loadStreams()
+  await (await streams).run(fn, call, flags, args)
   writer.write(FrameType.reply, 0, call.id, 0, 0, 0)
+}
+
+async function loadStreams(): Promise<ThreadStreams> {
+  const { ThreadStreams: Streams } = await import("./thread-streams.ts")
+  return new Streams(streamPort, facts.payloadBytesMax)
 }
 
 async function settle(
