@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Daemon } from "../client/daemon.ts"
 import { type Env, fn, type Job, type LogLine, type Remote } from "../client/index.ts"
-import { daemonProgram } from "../server/entry.ts"
+import { ALLOCATOR, daemonProgram } from "../server/entry.ts"
 import { bundledEchoed } from "./bundled.ts"
 import type { Call } from "./load.ts"
 import { type Program, startProgram } from "./program.ts"
@@ -72,6 +72,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
   const folder = mkdtempSync(join(tmpdir(), "bunhouse-bench-"))
   const home = join(folder, "home")
   const environment = {
+    ...ALLOCATOR,
     ...process.env,
     BUNHOUSE_HOME: home,
     BUNHOUSE_NATS_SERVER: options.natsServer,

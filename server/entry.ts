@@ -4,7 +4,7 @@ import type { ErrorRecord } from "../protocol/errors.ts"
  * The server's public entry: what the command line needs to start a daemon, and nothing that would load one.
  * Arguments: host and port, each "" for what the environment says.
  */
-export { bundleInBackground, daemonProgram } from "./programs.ts"
+export { ALLOCATOR, bundleInBackground, daemonProgram } from "./programs.ts"
 
 /** A line on the daemon's stdout while it starts. The last one has `url` or `error`. */
 export type StartLine =

@@ -27,6 +27,12 @@ export const PROGRAMS = [
  */
 export const MODULES = ["protocol/errors.ts", "client/context.ts", "client/index.ts"] as const
 
+/**
+ * Memory that was freed stays with the process for a second rather than for 10 ms: large values come one after another, and
+ * taking memory from the system anew costs more than copying a value into it. Of daemon and env processes.
+ */
+export const ALLOCATOR: Environment = { MIMALLOC_PURGE_DELAY: "1000" }
+
 /** What to start the daemon by: its bundle where there is one, else its source. BUNHOUSE_BUNDLE=0 asks for the source. */
 export function daemonProgram(cache: string, environment: Environment): string {
   if (environment["BUNHOUSE_BUNDLE"] === "0") return sourcePath("server/main.ts")

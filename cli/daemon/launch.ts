@@ -10,6 +10,7 @@ import { daemonLog, type Environment, type HomePaths } from "../../protocol/home
 import { PACKAGE_FETCH_MS_MAX } from "../../protocol/limits.ts"
 import {
   bundleInBackground,
+  ALLOCATOR,
   daemonProgram,
   homeTaken,
   prepareHome,
@@ -86,7 +87,7 @@ function spawn(options: LaunchOptions, log: number): Bun.Subprocess<"ignore", "p
     const program = daemonProgram(home.cache, environment)
     return Bun.spawn([process.execPath, ...flags, program, host, port], {
       cwd: home.root,
-      env: { ...environment },
+      env: { ...ALLOCATOR, ...environment },
       stdin: "ignore",
       stdout: "pipe",
       stderr: log,

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from "node:fs"
 import { programPath } from "../../protocol/root.ts"
+import { ALLOCATOR } from "../programs.ts"
 import type { EnvProcessOptions } from "./process-options.ts"
 
 /** Starts the program of an env process. It dies with the daemon, even when that is killed. */
@@ -11,7 +12,7 @@ export function spawnEnvProcess(
     const flags = ["--no-orphans", "--no-install", "--no-env-file", ...options.bunArgs]
     return Bun.spawn([process.execPath, ...flags, ENTRY], {
       cwd: options.cwd,
-      env: { ...ENGINE, ...options.variables },
+      env: { ...ALLOCATOR, ...ENGINE, ...options.variables },
       // The last one is the watchdog's (WATCH_FD).
       stdio: ["pipe", log, log, "pipe"],
       // A group of its own, so that whatever the functions start can be ended with it.

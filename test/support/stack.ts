@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { Daemon } from "../../client/daemon.ts"
 import type { ConnectOptions } from "../../client/settings.ts"
+import { ALLOCATOR } from "../../server/entry.ts"
 import { bundledDaemon } from "./bundled.ts"
 import { temporaryFolder } from "./folder.ts"
 import { natsServer } from "./nats-server.ts"
@@ -43,6 +44,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const home = folder.join("home")
   const { path: natsServerPath } = await natsServer()
   const environment = {
+    ...ALLOCATOR,
     PATH: process.env["PATH"] ?? "",
     HOME: folder.path,
     BUNHOUSE_HOME: home,
