@@ -6,6 +6,7 @@ import type { Stage } from "./index.ts"
 export function sleeps({ subject, extent }: Stage): Scenario {
   const onLoop = "10,000 async sleeps of 1 s"
   const onThreads = "64 sync sleeps of 1 s"
+  const onNewThreads = "64 sync sleeps of 1 s in an env without threads"
   return {
     name: "sleeps",
     roundsMax: extent.isQuick ? 1 : 3,
@@ -18,12 +19,22 @@ export function sleeps({ subject, extent }: Stage): Scenario {
       {
         name: onThreads,
         unit: "ms",
-        measure: () => allAtOnce(() => subject.syncSleep.async(1), 64),
+        measure: async () => {
+          // Since the last round they may have ended: threads that idle do.
+          await subject.sleepOnThreads(64)
+          return await allAtOnce(() => subject.syncSleep.async(1), 64)
+        },
+      },
+      {
+        name: onNewThreads,
+        unit: "ms",
+        measure: () => subject.fresh(({ syncSleep }) => allAtOnce(() => syncSleep.async(1), 64)),
       },
     ],
     bounds: [
       { name: onLoop, goal: { atMost: 1_250 } },
       { name: onThreads, goal: { atMost: 1_150 } },
+      { name: onNewThreads, goal: { atMost: 1_150 } },
     ],
   }
 }
