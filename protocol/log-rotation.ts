@@ -15,10 +15,12 @@ export function rotateLog(descriptor: number, path: string): void {
     if (!own.isFile() || own.size < LOG_BYTES_MAX) return
     const named = statSync(path)
     if (named.ino !== own.ino || named.dev !== own.dev) return
+    // Readers find each file at any moment, and nothing has moved where there is no room for the copy.
+    copyFileSync(path, `${path}.new`)
     for (let number = LOG_FILES_MAX - 2; number > 0; number--) {
       rename(`${path}.${number}`, `${path}.${number + 1}`)
     }
-    copyFileSync(path, `${path}.1`)
+    rename(`${path}.new`, `${path}.1`)
     ftruncateSync(descriptor, 0)
   } catch {
     // A full disk, most likely.
