@@ -1,6 +1,8 @@
-import { homeRoot } from "../../protocol/home.ts"
+import { now } from "../../protocol/deadlines.ts"
+import { type Environment, homePaths, homeRoot } from "../../protocol/home.ts"
 import type { Answer, Cli } from "../command.ts"
 import { ensureRunning } from "../daemon/ensure-running.ts"
+import { findDaemon, type Found } from "../daemon/find.ts"
 import { launchOptions, type Listen } from "./start.ts"
 import { stopDaemon } from "./stop.ts"
 
@@ -9,8 +11,8 @@ import { stopDaemon } from "./stop.ts"
  * listens where the old one did, unless the user says otherwise, so that whoever knows its address finds it again.
  */
 export async function restart(cli: Cli, timeoutMs: number, listen: Listen): Promise<Answer> {
-  const { url, end } = await stopDaemon(cli, timeoutMs)
   const { environment } = cli
+  const { url, end } = await stopDaemon(cli, await findStarted(environment, timeoutMs), timeoutMs)
   const running = await ensureRunning(launchOptions(cli, { ...keptAddress(cli, url), ...listen }))
   const { url: newUrl, pid } = running
   const document = {
@@ -22,6 +24,22 @@ export async function restart(cli: Cli, timeoutMs: number, listen: Listen): Prom
   }
   return { document, text: `the daemon is running at ${newUrl}` }
 }
+
+/**
+ * A daemon that is being started is let get ready first: the command that starts it would fail, and where it listens is
+ * not known before.
+ */
+async function findStarted(environment: Environment, timeoutMs: number): Promise<Found> {
+  const home = homePaths(homeRoot(environment))
+  const dueAt = now() + timeoutMs
+  for (;;) {
+    const found = findDaemon(home)
+    if (found.kind !== "unlisted" || now() >= dueAt) return found
+    await Bun.sleep(LOOK_MS)
+  }
+}
+
+const LOOK_MS = 10
 
 function keptAddress({ environment }: Cli, url: string | undefined): Listen {
   if (url === undefined) return {}

@@ -1,7 +1,7 @@
 import { homePaths, homeRoot } from "../../protocol/home.ts"
 import type { Answer, Cli } from "../command.ts"
 import { type End, endDaemon } from "../daemon/end.ts"
-import { findDaemon, removeLeftover } from "../daemon/find.ts"
+import { findDaemon, type Found, removeLeftover } from "../daemon/find.ts"
 
 export interface Stopped {
   /** Undefined when none was running. */
@@ -13,21 +13,21 @@ export interface Stopped {
 
 /** `bunhouse stop`: resolves when the daemon's process is gone. */
 export async function stop(cli: Cli, timeoutMs: number): Promise<Answer> {
-  const { end, pid } = await stopDaemon(cli, timeoutMs)
   const home = homeRoot(cli.environment)
+  const { end, pid } = await stopDaemon(cli, findDaemon(homePaths(home)), timeoutMs)
   const document = { running: false, stopped: end !== undefined, home, ...(pid && { pid, end }) }
   if (end === undefined) return { document, text: `no daemon is running in ${home}` }
   return { document, text: `${END_TEXTS[end]} the daemon (process ${pid})` }
 }
 
-/** Ends the daemon of this home, if there is one, and clears away the record of one that is gone. */
+/** Ends the daemon that was found, if there is one, and clears away the record of one that is gone. */
 export async function stopDaemon(
   { environment, terminal }: Cli,
+  found: Found,
   timeoutMs: number,
 ): Promise<Stopped> {
   const home = homePaths(homeRoot(environment))
   const progress = (line: string) => terminal.say(`bunhouse: ${line}`)
-  const found = findDaemon(home)
   if (found.kind === "none") {
     if (found.leftover !== undefined) progress(LEFTOVER_TEXTS[found.leftover])
     removeLeftover(home)

@@ -43,7 +43,7 @@ export interface LaunchOptions {
 
 export type Launch =
   | { readonly kind: "ready"; readonly url: string; readonly child: Bun.Subprocess }
-  /** Another daemon holds the home, or another command has ended this one. */
+  /** Another daemon holds the home. */
   | { readonly kind: "taken" }
 
 /** @throws {BunhouseError} why the daemon did not start. */
@@ -61,8 +61,6 @@ export async function launch(options: LaunchOptions): Promise<Launch> {
   }
   child.kill("SIGKILL") // L1: its last word does not mean that it has ended.
   await child.exited
-  // Another command ended it on its way, such as a restart at the same time: who starts one looks again.
-  if (end === undefined && child.signalCode === "SIGTERM") return { kind: "taken" }
   if (end === undefined) throw diedAtStart(child, home, logStart)
   const error = fromErrorRecord(end.error)
   if (error.message === homeTaken(home.root)) return { kind: "taken" }

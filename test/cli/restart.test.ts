@@ -4,6 +4,7 @@ import { fn } from "../../client/index.ts"
 import { isRunning, sendSignal } from "../support/processes.ts"
 import { until } from "../support/until.ts"
 import { commandLine } from "./command-line.ts"
+import { slowCommandLine } from "./slow-command-line.ts"
 
 describe("bunhouse restart", () => {
   test("starts a daemon where there is none", async () => {
@@ -88,6 +89,19 @@ describe("bunhouse restart", () => {
     expect((await cli.run("status")).exitCode).toBe(0)
     expect(cli.processes().filter((line) => line.includes("server/main.ts"))).toHaveLength(1)
   }, 30_000)
+
+  test("lets a start that is under way succeed, then replaces its daemon", async () => {
+    await using cli = await slowCommandLine()
+    const starting = cli.spawn("start", "--json")
+    await cli.isStarting()
+    const restarting = cli.spawn("restart", "--json")
+    await Bun.sleep(300) // long enough for the restart to look
+    cli.goOn()
+    const [started, restarted] = await Promise.all([starting.ended, restarting.ended])
+    expect([started.exitCode, restarted.exitCode]).toEqual([0, 0])
+    expect(restarted.json.pid).not.toBe(started.json.pid)
+    expect(isRunning(started.json.pid)).toBe(false)
+  }, 20_000)
 
   test("replaces a daemon that hangs", async () => {
     await using cli = await commandLine()
