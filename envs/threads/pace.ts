@@ -12,6 +12,7 @@ import type { Channel } from "./channel.ts"
  */
 export class Pace {
   readonly #channel: Pick<Channel, "wake">
+  readonly #clock: () => number
   /** How long the last call of a function took, by its number. */
   readonly #lastMs = new Map<number, number>()
   /** When the last call ended, or the thread woke up. */
@@ -19,13 +20,15 @@ export class Pace {
   /** When the first answer was put that the pool was not woken for. */
   #since: number | undefined
 
-  constructor(channel: Pick<Channel, "wake">) {
+  /** @param clock tells the time in milliseconds. */
+  constructor(channel: Pick<Channel, "wake">, clock: () => number = now) {
     this.#channel = channel
+    this.#clock = clock
   }
 
   /** The thread is awake, and about to look for calls. */
   awake(): void {
-    this.#at = now()
+    this.#at = this.#clock()
   }
 
   /** The next call is one of the function `target`. */
@@ -35,7 +38,7 @@ export class Pace {
 
   /** A call was answered, and the answer put. */
   answered(target: number): void {
-    const time = now()
+    const time = this.#clock()
     this.#lastMs.set(target, time - this.#at)
     this.#at = time
     this.#since ??= time
