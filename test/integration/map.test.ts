@@ -79,10 +79,6 @@ describe("remote.map()", () => {
     const items = (function* () {
       for (let i = 0; i < 1_000; i++) yield "x".repeat(100_000)
     })()
-    const held = () => {
-      Bun.gc(true)
-      return process.memoryUsage.rss()
-    }
     const before = held()
     let sum = 0
     let most = before
@@ -102,3 +98,9 @@ describe("remote.map()", () => {
     expect(stdout).toContain("1\nfailed: SyntaxError")
   })
 })
+
+/** Bytes that this process holds, without garbage. */
+function held(): number {
+  Bun.gc(true)
+  return process.memoryUsage.rss()
+}
