@@ -1,5 +1,5 @@
 import { now } from "../../protocol/deadlines.ts"
-import { type Environment, homePaths, homeRoot } from "../../protocol/home.ts"
+import { homePaths, homeRoot } from "../../protocol/home.ts"
 import type { Answer, Cli } from "../command.ts"
 import { ensureRunning } from "../daemon/ensure-running.ts"
 import { findDaemon, type Found } from "../daemon/find.ts"
@@ -12,7 +12,7 @@ import { stopDaemon } from "./stop.ts"
  */
 export async function restart(cli: Cli, timeoutMs: number, listen: Listen): Promise<Answer> {
   const { environment } = cli
-  const { url, end } = await stopDaemon(cli, await findStarted(environment, timeoutMs), timeoutMs)
+  const { url, end } = await stopDaemon(cli, await findStarted(cli, timeoutMs), timeoutMs)
   const running = await ensureRunning(launchOptions(cli, { ...keptAddress(cli, url), ...listen }))
   const { url: newUrl, pid } = running
   const document = {
@@ -29,17 +29,25 @@ export async function restart(cli: Cli, timeoutMs: number, listen: Listen): Prom
  * A daemon that is being started is let get ready first: the command that starts it would fail, and where it listens is
  * not known before.
  */
-async function findStarted(environment: Environment, timeoutMs: number): Promise<Found> {
+async function findStarted({ environment, terminal }: Cli, timeoutMs: number): Promise<Found> {
   const home = homePaths(homeRoot(environment))
-  const dueAt = now() + timeoutMs
+  const startedAt = now()
+  let isQuiet = true
   for (;;) {
     const found = findDaemon(home)
-    if (found.kind !== "unlisted" || now() >= dueAt) return found
+    const waitedMs = now() - startedAt
+    if (found.kind !== "unlisted" || waitedMs >= timeoutMs) return found
+    if (isQuiet && waitedMs > QUIET_MS) {
+      isQuiet = false
+      terminal.say(`bunhouse: waiting for process ${found.process.pid}, which starts or stops`)
+    }
     await Bun.sleep(LOOK_MS)
   }
 }
 
 const LOOK_MS = 10
+/** Shorter waits are not worth a word. */
+const QUIET_MS = 1_000
 
 function keptAddress({ environment }: Cli, url: string | undefined): Listen {
   if (url === undefined) return {}

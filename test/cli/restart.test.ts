@@ -95,10 +95,11 @@ describe("bunhouse restart", () => {
     const starting = cli.spawn("start", "--json")
     await cli.isStarting()
     const restarting = cli.spawn("restart", "--json")
-    await Bun.sleep(300) // long enough for the restart to look
+    await Bun.sleep(2_000) // long enough for the restart to look, and to say that it waits
     cli.goOn()
     const [started, restarted] = await Promise.all([starting.ended, restarting.ended])
     expect([started.exitCode, restarted.exitCode]).toEqual([0, 0])
+    expect(restarted.stderr).toContain(`waiting for process ${started.json.pid}`)
     expect(restarted.json.pid).not.toBe(started.json.pid)
     expect(isRunning(started.json.pid)).toBe(false)
   }, 20_000)
