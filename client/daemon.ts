@@ -7,6 +7,7 @@ import type { JobStatus } from "../protocol/job.ts"
 import { DEFAULT_ENV, splitAddress } from "../protocol/names.ts"
 import type { ScheduleStatus } from "../protocol/schedule.ts"
 import type { DaemonStatus } from "../protocol/status.ts"
+import type { AnyFunction } from "./code/kind.ts"
 import type { AnyClass } from "./code/members.ts"
 import type { OwnWay } from "./connection/transport.ts"
 import { Env } from "./env.ts"
@@ -15,7 +16,7 @@ import { type JobListOptions, listJobs } from "./job-list.ts"
 import { Link, rememberLink } from "./link.ts"
 import { Objects } from "./objects.ts"
 import { readStatus } from "./read-status.ts"
-import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
+import { makeRemote, type Remote, type UntypedFunction } from "./remote.ts"
 import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
 import { makeRemoteModule, type RemoteModule } from "./remote-module.ts"
 import { listSchedules, putSchedule, removeSchedule, type ScheduleOptions } from "./schedule.ts"
@@ -50,7 +51,7 @@ export class Daemon implements Disposable {
    *
    * @throws {BunhouseError} NOT_FOUND.
    */
-  async get<F extends AnyFunction>(address: string): Promise<Remote<F>> {
+  async get<F extends AnyFunction = UntypedFunction>(address: string): Promise<Remote<F>> {
     const info = await this.#find(address)
     if (info.kind === "class" || info.kind === "module") {
       const mend = info.kind === "class" ? "getClass" : "getModule"

@@ -10,14 +10,14 @@ import { BunhouseError } from "../protocol/errors.ts"
 import { checkName } from "../protocol/names.ts"
 import { callSite } from "./code/call-site.ts"
 import { codeOf } from "./code/code-of.ts"
-import { kindOf } from "./code/kind.ts"
+import { type AnyFunction, kindOf } from "./code/kind.ts"
 import { nameFor } from "./code/source.ts"
 import { Daemon } from "./daemon.ts"
 import { deploy, lookUp } from "./deploy.ts"
 import type { Env } from "./env.ts"
 import type { Link } from "./link.ts"
 import { warn } from "./notices.ts"
-import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
+import { makeRemote, type Remote } from "./remote.ts"
 
 export interface FnOptions {
   /** Name under which the env knows the function. Default: the function's own name. */

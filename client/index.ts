@@ -16,6 +16,7 @@ export type { FunctionInfo, FunctionKind, Place } from "../protocol/function-spe
 export type { ObjectInfo, ObjectRef } from "../protocol/object.ts"
 export type { BrokerStatus, DaemonStatus, EnvState, EnvStatus } from "../protocol/status.ts"
 export { cls, type ClsOptions, type SendableClass } from "./cls.ts"
+export type { AnyFunction } from "./code/kind.ts"
 export type { AnyClass } from "./code/members.ts"
 export { type CallContext, context } from "./context.ts"
 export { type Daemon } from "./daemon.ts"
@@ -35,7 +36,13 @@ export { module, type ModuleOptions, type SendableModule } from "./module.ts"
 export type { ObjectContent, Objects, PutObjectOptions } from "./objects.ts"
 export type { RemoteInfo } from "./outcome.ts"
 export { progressBar } from "./progress-bar.ts"
-export type { AnyFunction, CallOptions, Remote, RemoteMethods, StreamOptions } from "./remote.ts"
+export type {
+  CallOptions,
+  Remote,
+  RemoteMethods,
+  StreamOptions,
+  UntypedFunction,
+} from "./remote.ts"
 export type { RetryOptions } from "./retry.ts"
 export type { RemoteClass, RemoteStatics, StaticsHandle } from "./remote-class.ts"
 export type { RemoteModule } from "./remote-module.ts"

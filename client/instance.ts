@@ -10,7 +10,8 @@ import {
   type Methods,
   type SyncMethods,
 } from "./methods.ts"
-import type { AnyFunction, CallOptions } from "./remote.ts"
+import type { AnyFunction } from "./code/kind.ts"
+import type { CallOptions } from "./remote.ts"
 import { RemoteCall } from "./remote-call.ts"
 
 /**

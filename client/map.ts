@@ -1,7 +1,7 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import { MAP_CONCURRENCY_DEFAULT, MAP_CONCURRENCY_MAX } from "../protocol/limits.ts"
 import { MapRunner } from "./map-runner.ts"
-import type { AnyFunction } from "./remote.ts"
+import type { AnyFunction } from "./code/kind.ts"
 
 /** `remote.map(items)`: one call for each item, many at a time. map-runner.ts makes the calls. */
 

@@ -3,7 +3,8 @@ import { isGeneratorKind, type Member } from "../protocol/members.ts"
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { GeneratorCalls } from "./generator-calls.ts"
 import type { Link } from "./link.ts"
-import type { AnyFunction, Awaitable, Blocking, CallOptions } from "./remote.ts"
+import type { AnyFunction } from "./code/kind.ts"
+import type { Awaitable, Blocking, CallOptions } from "./remote.ts"
 import { RemoteCall } from "./remote-call.ts"
 
 /** The names of what can be called of an object. */

@@ -1,8 +1,9 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import { exportInfo, type FunctionInfo } from "../protocol/function-spec.ts"
+import type { AnyFunction } from "./code/kind.ts"
 import type { AnyClass } from "./code/members.ts"
 import type { Link } from "./link.ts"
-import { type AnyFunction, makeRemote, type Remote } from "./remote.ts"
+import { makeRemote, type Remote } from "./remote.ts"
 import { RemoteCall } from "./remote-call.ts"
 import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
 

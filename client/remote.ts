@@ -1,5 +1,6 @@
 import type { FunctionInfo } from "../protocol/function-spec.ts"
 import { isGeneratorKind } from "../protocol/members.ts"
+import type { AnyFunction } from "./code/kind.ts"
 import { GeneratorCalls } from "./generator-calls.ts"
 import type { AsAsyncGenerator, AsGenerator, IsGenerator } from "./generator-types.ts"
 import type { JobOptions } from "../protocol/job.ts"
@@ -11,12 +12,8 @@ import type { Items, MapMethod, MapOptions } from "./map.ts"
 import { RemoteCall } from "./remote-call.ts"
 import type { RetryOptions } from "./retry.ts"
 
-/**
- * Any function; what it takes and returns is kept by `Remote<F>`. What is known by its name alone (`here.get("env/f")`
- * without a type) can be called with anything.
- */
-// oxlint-disable-next-line typescript/no-explicit-any -- with any other type nothing could be passed to such a function
-export type AnyFunction = (...args: any[]) => unknown
+/** A function of which no more than its name is known (`here.get("env/f")` without a type): it can be called with anything. */
+export type UntypedFunction = (...args: unknown[]) => unknown
 
 export interface CallOptions {
   /**

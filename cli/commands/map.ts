@@ -1,7 +1,7 @@
 import { Daemon } from "../../client/daemon.ts"
 import { progressBar } from "../../client/progress-bar.ts"
 import type { LogLine } from "../../client/logs.ts"
-import type { AnyFunction, Remote } from "../../client/remote.ts"
+import type { Remote, UntypedFunction } from "../../client/remote.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { type Answer, type Cli, failureText } from "../command.ts"
 import { daemonAddress } from "../daemon/find.ts"
@@ -30,7 +30,7 @@ export async function map(cli: Cli, target: string, options: MapCommandOptions):
   const lines = await openLines(options.file)
   const { url, token } = daemonAddress(environment)
   using daemon = new Daemon({ url, token }, environment)
-  const found: Remote<AnyFunction> = await daemon.get(target)
+  const found: Remote<UntypedFunction> = await daemon.get(target)
   // Results are on stdout.
   const onLog = ({ text }: LogLine) => terminal.say(printable(text))
   const remote = found.with({ onLog, ...(timeoutMs !== undefined && { timeoutMs }) })

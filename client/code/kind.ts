@@ -11,7 +11,7 @@ import { isMethodCalledAsync, readWords } from "./words.ts"
  * K2. Nothing of the value is called and no property of it is read through a getter.
  */
 
-/** Any function; its parameters and its result do not matter here. */
+/** Any function. It can be called by who knows its type: `Remote<F>` keeps what it takes and returns. */
 export type AnyFunction = (...args: never[]) => unknown
 
 /** Any class; its parameters and its instances do not matter here. */

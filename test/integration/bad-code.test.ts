@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test"
 import { moduleCode } from "../../client/code/module-code.ts"
-import { type AnyFunction, fn, module, type RemoteModule } from "../../client/index.ts"
+import { type UntypedFunction, fn, module, type RemoteModule } from "../../client/index.ts"
 import { paths } from "../../protocol/http.ts"
 import { caught } from "../support/caught.ts"
 import { type TemporaryFolder, temporaryFolder } from "../support/folder.ts"
@@ -24,7 +24,7 @@ async function write(files: Readonly<Record<string, string>>): Promise<string> {
   return folder.join("main.ts")
 }
 
-type Exports = Record<string, AnyFunction>
+type Exports = Record<string, UntypedFunction>
 
 async function send(env: string): Promise<RemoteModule<Exports>> {
   return await module<Exports>(folder.join("main.ts")).to(stack.here.env(env))

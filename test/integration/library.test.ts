@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import * as lodash from "lodash-es"
-import { type AnyFunction, fn, module, type RemoteModule } from "../../client/index.ts"
+import { type UntypedFunction, fn, module, type RemoteModule } from "../../client/index.ts"
 import { caught } from "../support/caught.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 
@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => stack[Symbol.asyncDispose]())
 
-type Library = Record<string, AnyFunction>
+type Library = Record<string, UntypedFunction>
 
 const NESTED = { a: [{ b: { c: 3 } }], d: new Date(0), e: new Map([["f", new Set([1n])]]) }
 const USERS = [
@@ -112,7 +112,7 @@ const MADE: typeof SENDABLE = [
   ["range", 1, 5],
 ]
 
-const local = (name: string): AnyFunction => Reflect.get(lodash, name)
+const local = (name: string): UntypedFunction => Reflect.get(lodash, name)
 
 function expected(name: string, args: readonly unknown[]): unknown {
   const value: unknown = local(name)(...structuredClone(args))

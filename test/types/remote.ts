@@ -11,6 +11,7 @@ import type {
   Remote,
   Sendable,
   Target,
+  UntypedFunction,
 } from "../../client/index.ts"
 import { connect, context, fn, here } from "../../client/index.ts"
 import { type Equal, expectType } from "./equal.ts"
@@ -84,7 +85,7 @@ export function asyncReturnsAPromise(): void {
   expectType<Equal<Async<typeof thenable>, (x: number) => Promise<number>>>()
   expectType<Equal<Async<typeof fails>, () => Promise<never>>>()
   expectType<Equal<ReturnType<Async<typeof loose>>, Promise<Anything>>>()
-  expectType<Equal<ReturnType<Async<AnyFunction>>, Promise<unknown>>>()
+  expectType<Equal<ReturnType<Async<UntypedFunction>>, Promise<unknown>>>()
 }
 
 export function syncReturnsTheValue(): void {
@@ -96,7 +97,7 @@ export function syncReturnsTheValue(): void {
   expectType<Equal<Sync<typeof thenable>, (x: number) => number>>()
   expectType<Equal<Sync<typeof fails>, () => never>>()
   expectType<Equal<ReturnType<Sync<typeof loose>>, Anything>>()
-  expectType<Equal<ReturnType<Sync<AnyFunction>>, unknown>>()
+  expectType<Equal<ReturnType<Sync<UntypedFunction>>, unknown>>()
 }
 
 export function typeParametersAreKept(
@@ -227,7 +228,7 @@ export async function findingTakesTheTypeThatIsSaid(): Promise<void> {
   const found = await here.get<typeof sum>("math/sum")
   expectType<Equal<typeof found, Remote<typeof sum>>>()
   const untyped = await here.get("math/sum")
-  expectType<Equal<typeof untyped, Remote<AnyFunction>>>()
+  expectType<Equal<typeof untyped, Remote<UntypedFunction>>>()
   const value = await untyped.async(1)
   expectType<Equal<typeof value, unknown>>()
   // @ts-expect-error -- no function type
