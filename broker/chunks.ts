@@ -4,7 +4,7 @@ import {
   type JetStreamManager,
 } from "@nats-io/jetstream"
 import { Objm } from "@nats-io/obj"
-import { nanos } from "nats"
+import { nanos } from "@nats-io/nats-core"
 import { BunhouseError, type ErrorCode } from "../protocol/errors.ts"
 import { OBJECT_CHUNK_BYTES_MAX } from "../protocol/limits.ts"
 import type { StoredContent } from "../protocol/stored-content.ts"

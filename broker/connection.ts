@@ -1,17 +1,18 @@
 import { readFileSync } from "node:fs"
 import {
   type ConnectionOptions,
-  connect,
   credsAuthenticator,
   errors,
   type NatsConnection,
-} from "nats"
+  NatsConnectionImpl,
+} from "@nats-io/nats-core/internal"
 import { now } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { BROKER_WAIT_MS_MAX } from "../protocol/limits.ts"
 import type { BrokerAddress } from "./external.ts"
 import { NatsBrokerConnection, type Outage } from "./nats-connection.ts"
 import { reasonOf } from "./reason.ts"
+import { chooseTransport } from "./transport.ts"
 
 /**
  * A connection to the broker. It comes back by itself, without limit, whenever the broker does.
@@ -88,6 +89,7 @@ export async function connectBroker(options: BrokerConnectionOptions): Promise<B
   const dueAt = now() + BROKER_WAIT_MS_MAX
   const outage: Outage = { since: dueAt }
   const settings = natsOptions(options, outage)
+  await chooseTransport(settings.tls !== undefined)
   for (;;) {
     try {
       return new NatsBrokerConnection(await dial(settings, signal), outage)
@@ -158,7 +160,7 @@ async function dial(
   }
   if (signal?.aborted === true) cancel()
   signal?.addEventListener("abort", cancel)
-  const attempt = connect(settings)
+  const attempt = NatsConnectionImpl.connect(settings)
   try {
     return await Promise.race([cancelled, attempt])
   } catch (error) {

@@ -1,6 +1,6 @@
 import { DeliverPolicy, jetstream, type JetStreamClient } from "@nats-io/jetstream"
 import { Kvm } from "@nats-io/kv"
-import { headers } from "nats"
+import { headers } from "@nats-io/nats-core"
 import { asciiJson } from "../protocol/ascii-json.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { parseJson } from "../protocol/fields.ts"

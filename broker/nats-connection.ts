@@ -1,6 +1,13 @@
-import { errors, type Msg, type NatsConnection, type ServerInfo, type Status } from "nats"
+import {
+  errors,
+  type Msg,
+  type NatsConnection,
+  type ServerInfo,
+  type Status,
+} from "@nats-io/nats-core"
 import { now } from "../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError } from "../protocol/errors.ts"
+import { BROKER_MESSAGE_BYTES_MAX } from "../protocol/limits.ts"
 import type { BrokerConnection, BrokerMessage, BrokerSubscription, Unlisten } from "./connection.ts"
 
 /**
@@ -106,7 +113,9 @@ export class NatsBrokerConnection implements BrokerConnection {
     if (!this.#isConnected) throw away()
     const max = this.maxMessageBytes
     if (bytes.length <= max) return
-    const message = `a message of ${bytes.length} bytes on ${subject} is over the broker's limit of ${max}`
+    const message =
+      `a message of ${bytes.length} bytes is over the broker's limit of ${max} bytes (${subject}); ` +
+      `set its max_payload to ${BROKER_MESSAGE_BYTES_MAX}`
     throw new BunhouseError("PAYLOAD_TOO_LARGE", message)
   }
 

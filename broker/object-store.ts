@@ -4,7 +4,7 @@ import {
   type JetStreamManager,
   JsHeaders,
 } from "@nats-io/jetstream"
-import { headers } from "nats"
+import { headers } from "@nats-io/nats-core"
 import { Fields, parseJson } from "../protocol/fields.ts"
 import { OBJECT_BYTES_MAX, OBJECT_CHUNK_BYTES_MAX } from "../protocol/limits.ts"
 import type { StoredContent } from "../protocol/stored-content.ts"

@@ -54,8 +54,12 @@ const PASSED_ON = new Set([
   "LANG",
   "LANGUAGE",
   "LOGNAME",
+  // Whom to trust: also the broker, where it is somebody else's.
+  "NODE_EXTRA_CA_CERTS",
   "PATH",
   "SHELL",
+  "SSL_CERT_DIR",
+  "SSL_CERT_FILE",
   "TMPDIR",
   "TZ",
   "USER",

@@ -107,10 +107,25 @@ async function launch(
     stdout: "pipe",
     stderr: Bun.file(logFile),
   })
-  const { value } = await child.stdout.getReader().read()
-  const line = JSON.parse(Buffer.from(value ?? new Uint8Array()).toString() || "{}")
-  if (typeof line.url === "string") return { child, url: line.url }
+  const said: unknown[] = []
+  for await (const line of linesOf(child.stdout)) {
+    if (typeof line.url === "string") return { child, url: line.url }
+    said.push(line)
+  }
   throw new Error(
-    `the daemon did not start: ${JSON.stringify(line)}\n${await Bun.file(logFile).text()}`,
+    `the daemon did not start: ${JSON.stringify(said)}\n${await Bun.file(logFile).text()}`,
   )
+}
+
+/** Lines of JSON; the stream stays open when they are no longer read. */
+async function* linesOf(stdout: ReadableStream<Uint8Array>): AsyncGenerator<{ url?: unknown }> {
+  const reader = stdout.getReader()
+  let text = ""
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) return
+    const lines = (text += Buffer.from(value).toString()).split("\n")
+    text = lines.pop() ?? ""
+    for (const line of lines) yield JSON.parse(line)
+  }
 }

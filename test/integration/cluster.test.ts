@@ -1,0 +1,102 @@
+import { describe, expect, test } from "bun:test"
+import { fn } from "../../client/index.ts"
+import { caught } from "../support/caught.ts"
+import { CLUSTER_AUTHORITY, startCluster } from "../support/cluster.ts"
+import { startStack } from "../support/stack.ts"
+import { until } from "../support/until.ts"
+
+const MIB = 1024 * 1024
+
+describe("a daemon on a NATS cluster of somebody else", () => {
+  test("calls by its event loops and threads, streams, keeps jobs and objects, and finds all again", async () => {
+    await using cluster = await startCluster()
+    await using stack = await startStack({ variables: { BUNHOUSE_NATS_URL: cluster.url } })
+    const { broker } = await stack.here.status()
+    expect(broker).toMatchObject({ kind: "external", connected: true })
+    expect(JSON.stringify(broker)).not.toContain(cluster.password)
+
+    const add = await fn(async function add(a: number, b: number) {
+      return a + b
+    }).to(stack.here)
+    const total = await fn(function total(bytes: Uint8Array) {
+      return bytes.reduce((sum, byte) => sum + byte, 0)
+    }).to(stack.here)
+    const count = await fn(async function* count(to: number) {
+      for (let i = 0; i < to; i++) yield new Uint8Array(300_000).fill(i)
+    }).to(stack.here)
+    expect(await add(1, 2)).toBe(3)
+    expect(await total.async(new Uint8Array(900_000).fill(1))).toBe(900_000)
+    expect(await total.async(new Uint8Array(9 * MIB).fill(1))).toBe(9 * MIB)
+    const seen: unknown[] = []
+    for await (const bytes of count(10)) seen.push([bytes.length, bytes[0]])
+    expect(seen).toEqual(Array.from({ length: 10 }, (_, i) => [300_000, i]))
+    const job = await total.start(new Uint8Array(9 * MIB).fill(1))
+    expect(await job.result()).toBe(9 * MIB)
+    const ref = await stack.here.objects.put(new Uint8Array(3 * MIB).fill(7))
+
+    await stack.stop()
+    await stack.startAgain()
+    expect(await add(3, 4)).toBe(7)
+    expect(await stack.here.job(job.id).result()).toBe(9 * MIB)
+    expect(await stack.here.objects.get(ref)).toEqual(new Uint8Array(3 * MIB).fill(7))
+  })
+
+  test("says what its small messages refuse, ahead and at the call", async () => {
+    await using cluster = await startCluster()
+    await using stack = await startStack({ variables: { BUNHOUSE_NATS_URL: cluster.url } })
+    expect(await stack.log()).toContain("until its max_payload is 8388608")
+    const length = await fn(async function length(bytes: Uint8Array) {
+      return bytes.length
+    }).to(stack.here)
+    const zeros = await fn(async function zeros(count: number) {
+      return new Uint8Array(count)
+    }).to(stack.here)
+    for (const call of [length(new Uint8Array(2 * MIB)), zeros(2 * MIB)]) {
+      const error = await caught(call)
+      expect(error).toMatchObject({ code: "PAYLOAD_TOO_LARGE" })
+      expect(error.message).toContain("set its max_payload to 8388608")
+    }
+    expect(await length(new Uint8Array(9 * MIB))).toBe(9 * MIB)
+  })
+
+  test("carries all that fits a frame where messages may be large, and survives its crash", async () => {
+    await using cluster = await startCluster({ config: "max_payload: 8MB, max_pending: 64MB" })
+    await using stack = await startStack({ variables: { BUNHOUSE_NATS_URL: cluster.url } })
+    expect(await stack.log()).not.toContain("max_payload")
+    const echo = await fn(async function echo(bytes: Uint8Array) {
+      return bytes
+    }).to(stack.here)
+    expect((await echo(new Uint8Array(6 * MIB).fill(3))).every((byte) => byte === 3)).toBe(true)
+    await cluster.restart()
+    const isBack = async () => (await stack.here.status()).broker.connected
+    await until(isBack, "the daemon to be connected again")
+    expect(await echo(new Uint8Array(6 * MIB))).toHaveLength(6 * MIB)
+  })
+
+  test("speaks TLS to it, in daemon and env processes", async () => {
+    await using cluster = await startCluster({ tls: true })
+    const variables = { BUNHOUSE_NATS_URL: cluster.url, NODE_EXTRA_CA_CERTS: CLUSTER_AUTHORITY }
+    await using stack = await startStack({ variables })
+    const add = await fn(async function add(a: number, b: number) {
+      return a + b
+    }).to(stack.here)
+    expect(await add(1, 2)).toBe(3)
+    await cluster.restart()
+    await until(async () => (await stack.here.status()).broker.connected, "the connection")
+    expect(await add(3, 4)).toBe(7)
+  })
+
+  test("does not start where its certificate is nobody's whom we trust, nor in plaintext", async () => {
+    await using cluster = await startCluster({ tls: true })
+    const said = (url: string) =>
+      startStack({ variables: { BUNHOUSE_NATS_URL: url } }).then(String, String)
+    const [unknown, plaintext] = await Promise.all([
+      said(cluster.url),
+      said(cluster.url.replace("tls:", "nats:")),
+    ])
+    expect(unknown).toContain("certificate")
+    expect(plaintext).toContain("the server requires tls://")
+    expect(unknown + plaintext).not.toContain(cluster.password)
+    expect(await cluster.log()).not.toContain(cluster.password)
+  })
+})
