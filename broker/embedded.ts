@@ -1,5 +1,4 @@
 import { lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
-import { setTimeout as sleep } from "node:timers/promises"
 import { now } from "../protocol/deadlines.ts"
 import { BunhouseError } from "../protocol/errors.ts"
 import { BROKER_HEALTHY_MS, BROKER_START_TIMEOUT_MS } from "../protocol/limits.ts"
@@ -146,7 +145,7 @@ class Broker implements EmbeddedBroker {
       const restartInMs = waitMs(++this.#crashes)
       this.#report({ reason, restartInMs })
       if (restartInMs === undefined) return undefined
-      await sleep(restartInMs, undefined, { signal }).catch(() => {}) // Told to stop: seen below.
+      await sleepUnless(signal, restartInMs)
       if (signal.aborted) return undefined
       try {
         return await this.#begin()
@@ -243,4 +242,15 @@ function whyNotOurs(folder: string): string | undefined {
 
 function unavailable(reason: string): BunhouseError {
   return new BunhouseError("UNAVAILABLE", `nats-server did not start: ${reason}`)
+}
+
+/** Ends early when the signal comes. */
+async function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  const wake = () => resolve()
+  signal.addEventListener("abort", wake)
+  await promise
+  signal.removeEventListener("abort", wake)
+  clearTimeout(timer)
 }

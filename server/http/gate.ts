@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { PROTOCOL_HEADER, paths } from "../../protocol/http.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
@@ -59,7 +58,7 @@ export class Gate {
   #isAuthorized(header: string | null): boolean {
     if (header === null || header.length > HEADER_LENGTH_MAX) return false
     const token = /^Bearer (\S+)$/i.exec(header)?.[1]
-    return token !== undefined && timingSafeEqual(digest(token), this.#tokenDigest)
+    return token !== undefined && crypto.timingSafeEqual(digest(token), this.#tokenDigest)
   }
 }
 
