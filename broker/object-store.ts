@@ -1,39 +1,34 @@
-import {
-  jetstream as jetStreamOf,
-  type JetStreamClient,
-  type JetStreamManager,
-  JsHeaders,
-} from "@nats-io/jetstream"
+import { jetstream as jetStreamOf, type JetStreamManager, JsHeaders } from "@nats-io/jetstream"
 import { headers } from "@nats-io/nats-core"
 import { Fields, parseJson } from "../protocol/fields.ts"
 import { OBJECT_BYTES_MAX, OBJECT_CHUNK_BYTES_MAX } from "../protocol/limits.ts"
 import type { StoredContent } from "../protocol/stored-content.ts"
-import { Chunks } from "./chunks.ts"
+import { Chunks, type ChunksOptions } from "./chunks.ts"
 import { forUrl, type ObjectWriter } from "./object-writer.ts"
 import type { BrokerConnection } from "./connection.ts"
 import { innerConnection } from "./nats-connection.ts"
-import { type Operate, operationsOn } from "./operations.ts"
+import { operationsOn } from "./operations.ts"
 import { reasonOf } from "./reason.ts"
 import type { StoreOptions } from "./store.ts"
 
 /**
- * The objects of a daemon in JetStream's object store. The bucket is made by the library, and what is written is what the
- * library would write, so that the tools of NATS can read it; but an object is written before its name is known (it is
- * the hash of the content), in requests of its own, and read in pieces, none of which the library can do.
+ * The objects of a bucket in JetStream's object store, in the library's form, so that the tools of NATS can read it; but an
+ * object is written before its name is known (it is the hash of the content), in requests of its own, and read in pieces,
+ * none of which the library can do.
  *
  * Invariants:
  * J1. An object is there once its meta record is, and that is written when all of its chunks are.
  * J2. What a crash leaves behind is removed by the next `all`: chunks without a meta record.
  * Chunks are written and read by chunks.ts.
  */
-export class BrokerObjects {
+export class ObjectStore {
   readonly #manager: JetStreamManager
-  readonly #options: BrokerObjectsOptions
+  readonly #options: ObjectStoreOptions
   readonly #chunks: Chunks
   readonly #stream: string
   readonly #metas: string
 
-  private constructor(manager: JetStreamManager, chunks: Chunks, options: BrokerObjectsOptions) {
+  private constructor(manager: JetStreamManager, chunks: Chunks, options: ObjectStoreOptions) {
     this.#manager = manager
     this.#chunks = chunks
     this.#options = options
@@ -41,12 +36,9 @@ export class BrokerObjects {
     this.#metas = `$O.${options.bucket}.M.`
   }
 
-  static async open(options: BrokerObjectsOptions): Promise<BrokerObjects> {
-    const { bucket, jetstream, operate } = options
-    const chunks = await Chunks.open({ ...options, what: "an object", damaged: "UNAVAILABLE" })
-    return await operate(`opening the store ${bucket}`, async () => {
-      return new BrokerObjects(await jetstream.jetstreamManager(false), chunks, options)
-    })
+  static async open(options: ObjectStoreOptions): Promise<ObjectStore> {
+    const chunks = await Chunks.open(options)
+    return new ObjectStore(await options.jetstream.jetstreamManager(false), chunks, options)
   }
 
   /**
@@ -64,6 +56,19 @@ export class BrokerObjects {
     // Whose chunks a record that cannot be read stands for is not known.
     if (objects.length === metas.length) await this.#removeOrphans(objects)
     return objects.toSorted((a, b) => a.seq - b.seq)
+  }
+
+  /** Of all objects, also of those that cannot be read. */
+  async names(): Promise<string[]> {
+    const metas = await this.#metaSubjects()
+    return metas.map((subject) => {
+      return Buffer.from(subject.slice(this.#metas.length), "base64url").toString()
+    })
+  }
+
+  /** Undefined where there is none, or none that can be read. */
+  async find(name: string): Promise<StoredObject | undefined> {
+    return await this.#meta(this.#metaSubject(name))
   }
 
   /** Begins to write an object; `save` makes it one, `removeChunks` gives it up. */
@@ -84,7 +89,7 @@ export class BrokerObjects {
       deleted: false,
       mtime: new Date().toISOString(),
       options: { max_chunk_size: OBJECT_CHUNK_BYTES_MAX },
-      metadata: { [FACTS]: JSON.stringify(facts) },
+      ...(facts !== undefined && { metadata: { [FACTS]: JSON.stringify(facts) } }),
     }
     const rollup = headers()
     rollup.set(JsHeaders.RollupHdr, JsHeaders.RollupValueSubject)
@@ -149,10 +154,12 @@ export class BrokerObjects {
 export async function openObjects(
   connection: BrokerConnection,
   { space, problem }: StoreOptions,
-): Promise<BrokerObjects> {
+): Promise<ObjectStore> {
   const inner = innerConnection(connection)
-  return await BrokerObjects.open({
+  return await ObjectStore.open({
     bucket: `bunhouse-${space}-objects`,
+    what: "an object",
+    damaged: "UNAVAILABLE",
     jetstream: jetStreamOf(inner.nats),
     operate: operationsOn(inner),
     messageBytesMax: connection.maxMessageBytes,
@@ -160,12 +167,7 @@ export async function openObjects(
   })
 }
 
-interface BrokerObjectsOptions {
-  readonly bucket: string
-  readonly jetstream: JetStreamClient
-  readonly operate: Operate
-  /** Longest message that the broker takes. */
-  readonly messageBytesMax: number
+export interface ObjectStoreOptions extends Omit<ChunksOptions, "ttlMs"> {
   /** Gets a line about each object that is left out. */
   readonly problem: (line: string) => void
 }
@@ -173,7 +175,7 @@ interface BrokerObjectsOptions {
 /** An object with its record. */
 export interface StoredObject extends StoredContent {
   readonly name: string
-  /** What else its owner keeps of it: plain JSON, unchecked when it is read. */
+  /** What else its owner keeps of it, if anything: plain JSON, unchecked when it is read. */
   readonly facts: unknown
 }
 
@@ -188,13 +190,14 @@ const FACTS = "bunhouse"
 
 function readMeta(text: string): StoredObject {
   const fields = new Fields("the record of an object", parseJson("the record of an object", text))
-  const facts = fields.required("metadata", (metadata) => metadata.text(FACTS))
+  // The library's own objects have none.
+  const facts = fields.optional("metadata", (metadata) => metadata.optionalText(FACTS))
   return {
     name: fields.text("name"),
     nuid: fields.text("nuid"),
     bytes: fields.integer("size", 0, OBJECT_BYTES_MAX),
     chunks: fields.integer("chunks", 0, Number.MAX_SAFE_INTEGER),
     digest: fields.text("digest"),
-    facts: parseJson("the facts of an object", facts),
+    facts: facts === undefined ? undefined : parseJson("the facts of an object", facts),
   }
 }

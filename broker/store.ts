@@ -53,12 +53,13 @@ export async function openStore(
     operate: operationsOn(inner),
     problem: options.problem,
   }
+  const messageBytesMax = connection.maxMessageBytes
   const bucket = (what: string) => `bunhouse-${options.space}-${what}`
   const [envs, functions, code, files] = await Promise.all([
     Records.open({ ...parts, bucket: bucket("envs") }),
     Records.open({ ...parts, bucket: bucket("functions") }),
-    Objects.open({ ...parts, bucket: bucket("code"), what: "code" }),
-    Objects.open({ ...parts, bucket: bucket("files"), what: "files" }),
+    Objects.open({ ...parts, messageBytesMax, bucket: bucket("code"), what: "code" }),
+    Objects.open({ ...parts, messageBytesMax, bucket: bucket("files"), what: "files" }),
   ])
   return { envs: envStore(envs), functions: functionStore(functions), code: codeStore(code), files }
 }

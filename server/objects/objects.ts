@@ -1,4 +1,4 @@
-import type { BrokerObjects } from "../../broker/object-store.ts"
+import type { ObjectStore } from "../../broker/object-store.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import {
   DOWNLOADS_MAX,
@@ -151,7 +151,7 @@ export class Objects {
   }
 
   /** That a content breaks off, nobody is told in words but the log. */
-  async *#chunks(store: BrokerObjects, { stored }: ObjectEntry): AsyncGenerator<Uint8Array> {
+  async *#chunks(store: ObjectStore, { stored }: ObjectEntry): AsyncGenerator<Uint8Array> {
     try {
       yield* store.read(stored)
     } catch (error) {
@@ -190,7 +190,7 @@ export class Objects {
 
 export interface ObjectsOptions {
   /** Opens the store; `problem` gets a line about everything that is left out. Rejects with UNAVAILABLE. */
-  readonly open: (problem: (line: string) => void) => Promise<BrokerObjects>
+  readonly open: (problem: (line: string) => void) => Promise<ObjectStore>
   /** All objects together. */
   readonly bytesMax: number
   /** Milliseconds of the system's clock. */
@@ -210,6 +210,6 @@ export interface Download {
 }
 
 interface Opened {
-  readonly store: BrokerObjects
+  readonly store: ObjectStore
   readonly shelf: Shelf
 }

@@ -1,4 +1,4 @@
-import type { BrokerObjects, StoredObject } from "../../broker/object-store.ts"
+import type { ObjectStore, StoredObject } from "../../broker/object-store.ts"
 import type { StoredContent } from "../../protocol/stored-content.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { OBJECT_NAMES_MAX, OBJECTS_MAX } from "../../protocol/limits.ts"
@@ -26,19 +26,19 @@ import { type ObjectEntry, ObjectIndex } from "./object-index.ts"
 export class Shelf {
   readonly index: ObjectIndex
   readonly garbage: Garbage
-  readonly #store: BrokerObjects
+  readonly #store: ObjectStore
   readonly #now: () => number
   /** Settles when the last change that was asked for is done (H4). */
   #lastChange: Promise<unknown> = Promise.resolve()
 
-  private constructor(store: BrokerObjects, now: () => number) {
+  private constructor(store: ObjectStore, now: () => number) {
     this.#store = store
     this.#now = now
     this.index = new ObjectIndex(now)
     this.garbage = new Garbage((nuid) => store.removeChunks(nuid))
   }
 
-  static async open(store: BrokerObjects, options: ShelfOptions): Promise<Shelf> {
+  static async open(store: ObjectStore, options: ShelfOptions): Promise<Shelf> {
     const shelf = new Shelf(store, options.now)
     for (const stored of await store.all()) {
       try {

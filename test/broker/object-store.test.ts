@@ -3,14 +3,14 @@ import { jetstreamManager } from "@nats-io/jetstream"
 import { Objm } from "@nats-io/obj"
 import type { BrokerConnection } from "../../broker/connection.ts"
 import { innerConnection } from "../../broker/nats-connection.ts"
-import { type BrokerObjects, openObjects, type StoredObject } from "../../broker/object-store.ts"
+import { type ObjectStore, openObjects, type StoredObject } from "../../broker/object-store.ts"
 import { OBJECT_CHUNK_BYTES_MAX } from "../../protocol/limits.ts"
 import { startBroker } from "../support/broker.ts"
 import { caught } from "../support/caught.ts"
 
 const BUCKET = "bunhouse-space1-objects"
 
-async function open(connection: BrokerConnection): Promise<[BrokerObjects, string[]]> {
+async function open(connection: BrokerConnection): Promise<[ObjectStore, string[]]> {
   const problems: string[] = []
   const problem = (line: string): void => void problems.push(line)
   return [await openObjects(connection, { space: "space1", problem }), problems]
@@ -21,7 +21,7 @@ function bytesOf(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 16)) & 0xff)
 }
 
-async function put(objects: BrokerObjects, name: string, bytes: Uint8Array): Promise<StoredObject> {
+async function put(objects: ObjectStore, name: string, bytes: Uint8Array): Promise<StoredObject> {
   const writer = objects.writer()
   await writer.append(bytes)
   const { nuid, bytes: length, chunks, digest } = writer.end()
@@ -30,7 +30,7 @@ async function put(objects: BrokerObjects, name: string, bytes: Uint8Array): Pro
   return stored
 }
 
-async function read(objects: BrokerObjects, stored: StoredObject): Promise<Buffer> {
+async function read(objects: ObjectStore, stored: StoredObject): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for await (const chunk of objects.read(stored)) chunks.push(chunk)
   return Buffer.concat(chunks)
@@ -70,6 +70,20 @@ describe("objects in the broker", () => {
     await put(objects, "sha256-x", bytes)
     const library = await new Objm(innerConnection(connection).nats).open(BUCKET)
     expect(Buffer.from((await library.getBlob("sha256-x")) ?? []).equals(bytes)).toBe(true)
+  })
+
+  test("are in a bucket as the library would have made it", async () => {
+    await using stack = await startBroker()
+    const connection = await stack.connect()
+    const { nats } = innerConnection(connection)
+    await open(connection)
+    await new Objm(nats).create("bunhouse-space1-other")
+    const { streams } = await jetstreamManager(nats)
+    const configOf = async (bucket: string) => {
+      const { config } = await streams.info(`OBJ_${bucket}`)
+      return JSON.parse(JSON.stringify(config).replaceAll(bucket, "x"))
+    }
+    expect(await configOf(BUCKET)).toEqual(await configOf("bunhouse-space1-other"))
   })
 
   test("leave nothing behind when they are forgotten and their chunks removed", async () => {

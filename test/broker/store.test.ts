@@ -6,6 +6,7 @@ import type { BrokerConnection } from "../../broker/connection.ts"
 import { innerConnection } from "../../broker/nats-connection.ts"
 import { openStore, type Store } from "../../broker/store.ts"
 import { nameToken } from "../../protocol/names.ts"
+import { OBJECT_CHUNK_BYTES_MAX } from "../../protocol/limits.ts"
 import { startBroker } from "../support/broker.ts"
 import { caught } from "../support/caught.ts"
 import { temporaryFolder } from "../support/folder.ts"
@@ -113,7 +114,7 @@ describe("store.code", () => {
       await using stack = await startBroker()
       const connection = await stack.connect()
       const [store, problems] = await open(connection)
-      const text = "x".repeat(1_000_000)
+      const text = "x".repeat(5 * OBJECT_CHUNK_BYTES_MAX + 7)
       await store.code.put("v1", text)
       const { nats } = innerConnection(connection)
       const bucket = "bunhouse-space1-code"
@@ -122,7 +123,8 @@ describe("store.code", () => {
       const { streams } = await jetstreamManager(nats)
       await streams.purge(`OBJ_${bucket}`, { filter: chunks, keep: 3 })
       if (damage === "was changed") {
-        for (let i = 3; i < (info?.chunks ?? 0); i++) nats.publish(chunks, "y".repeat(131_072))
+        const changed = "y".repeat(OBJECT_CHUNK_BYTES_MAX)
+        for (let i = 3; i < (info?.chunks ?? 0); i++) nats.publish(chunks, changed)
         await nats.flush()
       }
       expect(await store.code.get("v1")).toBeUndefined()

@@ -88,8 +88,6 @@ describe("a daemon on a NATS cluster of somebody else", () => {
 
   test("does not start where its certificate is nobody's whom we trust, nor in plaintext", async () => {
     await using cluster = await startCluster({ tls: true })
-    const said = (url: string) =>
-      startStack({ variables: { BUNHOUSE_NATS_URL: url } }).then(String, String)
     const [unknown, plaintext] = await Promise.all([
       said(cluster.url),
       said(cluster.url.replace("tls:", "nats:")),
@@ -100,3 +98,8 @@ describe("a daemon on a NATS cluster of somebody else", () => {
     expect(await cluster.log()).not.toContain(cluster.password)
   })
 })
+
+/** How the start of a daemon on `url` ended. */
+function said(url: string): Promise<string> {
+  return startStack({ variables: { BUNHOUSE_NATS_URL: url } }).then(String, String)
+}

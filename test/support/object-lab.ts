@@ -1,6 +1,6 @@
 import { jetstreamManager } from "@nats-io/jetstream"
 import { innerConnection } from "../../broker/nats-connection.ts"
-import { type BrokerObjects, openObjects } from "../../broker/object-store.ts"
+import { type ObjectStore, openObjects } from "../../broker/object-store.ts"
 import type { PutOptions, UploadRequest } from "../../protocol/object.ts"
 import { Objects } from "../../server/objects/objects.ts"
 import { startBroker } from "./broker.ts"
@@ -15,7 +15,7 @@ export interface ObjectLab extends AsyncDisposable {
   /** The daemon's successor, on the same broker. */
   restart(): void
   /** What is underneath. */
-  store(): Promise<BrokerObjects>
+  store(): Promise<ObjectStore>
   /** Chunks and records in the store. */
   messages(): Promise<number>
   text(key: string): Promise<string>
