@@ -52,12 +52,12 @@ export type Unlisten = () => void
 
 export interface BrokerConnection {
   readonly isConnected: boolean
-  /** Longest message that the broker takes. */
+  /** Longest message that the broker takes; what is longer is published in fragments (fragments.ts). */
   readonly maxMessageBytes: number
   readonly serverVersion: string
   /**
    * Hands bytes to the broker; they must not change until the next turn of the event loop. Throws UNAVAILABLE while
-   * the broker is away (B1) and PAYLOAD_TOO_LARGE, both before anything was sent.
+   * the broker is away (B1) and PAYLOAD_TOO_LARGE for over BROKER_MESSAGE_BYTES_MAX, both before anything was sent.
    */
   publish(subject: string, bytes: Uint8Array, reply?: string): void
   /** Legal while the broker is away; lasts over reconnects. The bytes belong to the listener. */
@@ -66,7 +66,7 @@ export interface BrokerConnection {
     onMessage: (bytes: Uint8Array, message: BrokerMessage) => void,
   ): BrokerSubscription
   /**
-   * Publishes and waits for one answer. Rejects with UNAVAILABLE (not connected, or nobody listens),
+   * Publishes and waits for one answer, which must fit one message. Rejects with UNAVAILABLE (not connected, or nobody listens),
    * DEADLINE_EXCEEDED, or BROKER_LOST at once when the broker goes away (B2).
    */
   request(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array>

@@ -22,6 +22,8 @@ import { reasonOf } from "./reason.ts"
  * Y2. Reading leaves no consumer behind in the broker, which would keep it on disk for minutes.
  */
 export interface JobStore {
+  /** Largest body that `put` takes, beside a head of any length. */
+  readonly bodyBytesMax: number
   /** Every head that can be read, in the order of the last writes. */
   all(): Promise<StoredHead[]>
   /** Writes an entry, over an older one of the same key. The key is made of letters, digits, `_`, `-` and dots. */
@@ -76,6 +78,10 @@ class Bucket implements JobStore {
     this.#parts = parts
     this.#prefix = `$KV.${parts.bucket}.`
     this.#stream = `KV_${parts.bucket}`
+  }
+
+  get bodyBytesMax(): number {
+    return Math.max(0, this.#parts.connection.maxMessageBytes - HEAD_BYTES_MAX)
   }
 
   async all(): Promise<StoredHead[]> {
@@ -148,6 +154,8 @@ class Bucket implements JobStore {
 const HEAD = "Bunhouse-Head"
 /** What the headers' frame takes beside the head. */
 const ENVELOPE_BYTES = 256
+/** With its frame; heads are some hundreds of bytes. */
+const HEAD_BYTES_MAX = 64 * 1024
 
 function tooLarge(bytes: number, max: number): BunhouseError {
   const message = `${bytes} bytes cannot be kept: the broker takes messages of at most ${max}`

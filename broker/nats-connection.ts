@@ -1,13 +1,9 @@
-import {
-  errors,
-  type Msg,
-  type NatsConnection,
-  type ServerInfo,
-  type Status,
-} from "@nats-io/nats-core"
+import { type Msg, type NatsConnection, type ServerInfo, type Status } from "@nats-io/nats-core"
 import { now } from "../protocol/deadlines.ts"
 import { asBunhouseError, BunhouseError } from "../protocol/errors.ts"
 import { BROKER_MESSAGE_BYTES_MAX } from "../protocol/limits.ts"
+import { away, requestError, statusError, tooLong } from "./nats-errors.ts"
+import { type Fragment, FragmentJoiner, fragmentsOf, isFragment } from "./fragments.ts"
 import type { BrokerConnection, BrokerMessage, BrokerSubscription, Unlisten } from "./connection.ts"
 
 /**
@@ -18,6 +14,7 @@ export class NatsBrokerConnection implements BrokerConnection {
   readonly inner: InnerConnection
   readonly #nats: NatsConnection
   readonly #outage: Outage
+  readonly #joiner = new FragmentJoiner()
   readonly #waiting = new Set<(error: BunhouseError) => void>()
   readonly #disconnectListeners = new Set<() => void>()
   readonly #reconnectListeners = new Set<() => void>()
@@ -46,8 +43,14 @@ export class NatsBrokerConnection implements BrokerConnection {
   }
 
   publish(subject: string, bytes: Uint8Array, reply?: string): void {
-    this.#check(subject, bytes)
-    this.#nats.publish(subject, bytes, reply === undefined ? undefined : { reply })
+    this.#check(bytes)
+    const answer = reply === undefined ? undefined : { reply }
+    if (bytes.length <= this.maxMessageBytes) {
+      this.#nats.publish(subject, bytes, answer)
+    } else {
+      const { headers, bytes: last } = this.#publishAllButLast(subject, bytes)
+      this.#nats.publish(subject, last, { headers, ...answer })
+    }
   }
 
   subscribe(
@@ -58,19 +61,29 @@ export class NatsBrokerConnection implements BrokerConnection {
     const subscription = this.#nats.subscribe(subject, {
       callback: (error, message) => {
         if (error !== null) return // A refusal: `#follow` is told of it too.
-        this.#guard(`handling a message on ${subject}`, () =>
-          onMessage(message.data, new Received(message)),
-        )
+        const bytes = isFragment(message) ? this.#joiner.join(message) : message.data
+        if (bytes === undefined) return
+        this.#guard(`handling a message on ${subject}`, () => {
+          onMessage(bytes, new Received(message))
+        })
       },
     })
     return { unsubscribe: () => subscription.unsubscribe() }
   }
 
   async request(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    this.#check(subject, bytes)
+    this.#check(bytes)
     const timeout = Math.max(1, Math.ceil(timeoutMs))
+    const ask = (): Promise<Msg> => {
+      if (bytes.length <= this.maxMessageBytes) {
+        return this.#nats.request(subject, bytes, { timeout })
+      }
+      const { headers, bytes: last } = this.#publishAllButLast(subject, bytes)
+      return this.#nats.request(subject, last, { timeout, headers })
+    }
     try {
-      const answer = await this.#untilLost(() => this.#nats.request(subject, bytes, { timeout }))
+      const answer = await this.#untilLost(ask)
+      if (isFragment(answer)) throw tooLong("an answer", this.maxMessageBytes)
       return answer.data
     } catch (error) {
       throw requestError(error, subject, timeout)
@@ -109,14 +122,19 @@ export class NatsBrokerConnection implements BrokerConnection {
     return this.#info
   }
 
-  #check(subject: string, bytes: Uint8Array): void {
+  #check(bytes: Uint8Array): void {
     if (!this.#isConnected) throw away()
-    const max = this.maxMessageBytes
-    if (bytes.length <= max) return
-    const message =
-      `a message of ${bytes.length} bytes is over the broker's limit of ${max} bytes (${subject}); ` +
-      `set its max_payload to ${BROKER_MESSAGE_BYTES_MAX}`
-    throw new BunhouseError("PAYLOAD_TOO_LARGE", message)
+    if (bytes.length <= BROKER_MESSAGE_BYTES_MAX) return
+    throw tooLong(`a message of ${bytes.length} bytes`, BROKER_MESSAGE_BYTES_MAX)
+  }
+
+  /** Returns the last fragment of what is too long for one message. */
+  #publishAllButLast(subject: string, bytes: Uint8Array): Fragment {
+    const fragments = fragmentsOf(bytes, this.maxMessageBytes)
+    const last = fragments.pop()
+    if (last === undefined) throw new BunhouseError("INTERNAL", "a long message without bytes")
+    for (const { headers, bytes: part } of fragments) this.#nats.publish(subject, part, { headers })
+    return last
   }
 
   async #untilLost<T>(start: () => Promise<T>): Promise<T> {
@@ -166,6 +184,7 @@ export class NatsBrokerConnection implements BrokerConnection {
   #lose(code: "BROKER_LOST" | "CANCELLED", message: string): void {
     if (!this.#isConnected) return
     this.#isConnected = false
+    this.#joiner.clear()
     this.#outage.since = now()
     for (const reject of this.#waiting) reject(new BunhouseError(code, message)) // B2
     this.#tell(this.#disconnectListeners)
@@ -237,43 +256,4 @@ class Received implements BrokerMessage {
 function listen<T>(listeners: Set<T>, listener: T): Unlisten {
   listeners.add(listener)
   return () => void listeners.delete(listener)
-}
-
-function away(): BunhouseError {
-  return new BunhouseError("UNAVAILABLE", "there is no connection to the broker at the moment")
-}
-
-function requestError(error: unknown, subject: string, timeoutMs: number): BunhouseError {
-  // The library wraps what the server said into an error of its own.
-  const cause = error instanceof errors.RequestError ? (error.cause ?? error) : error
-  if (cause instanceof BunhouseError) return cause
-  if (cause instanceof errors.TimeoutError) {
-    return new BunhouseError(
-      "DEADLINE_EXCEEDED",
-      `no answer on ${subject} within ${timeoutMs} ms`,
-      { cause },
-    )
-  }
-  if (cause instanceof errors.NoRespondersError) {
-    return new BunhouseError("UNAVAILABLE", `nobody listens on ${subject}`, { cause })
-  }
-  return cause instanceof errors.PermissionViolationError
-    ? statusError(cause)
-    : asBunhouseError(cause, `a request on ${subject}`)
-}
-
-function statusError(error: Error): BunhouseError {
-  if (error instanceof errors.PermissionViolationError) {
-    const doing = error.operation === "publish" ? "publish to" : "subscribe to"
-    const message = `the broker does not allow this user to ${doing} ${error.subject}`
-    return new BunhouseError("PERMISSION_DENIED", message, { cause: error })
-  }
-  if (
-    error instanceof errors.AuthorizationError ||
-    error instanceof errors.UserAuthenticationExpiredError
-  ) {
-    const message = `the broker refuses the credentials: ${error.message}`
-    return new BunhouseError("UNAUTHENTICATED", message, { cause: error })
-  }
-  return asBunhouseError(error, "the broker connection")
 }

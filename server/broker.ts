@@ -4,7 +4,6 @@ import { externalBroker } from "../broker/external.ts"
 import { findNatsServer } from "../broker/find.ts"
 import type { EnvBootstrap } from "../protocol/env-control.ts"
 import type { HomePaths } from "../protocol/home.ts"
-import { BROKER_MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from "../protocol/limits.ts"
 import type { BrokerStatus } from "../protocol/status.ts"
 import { inboxPrefix } from "../protocol/subjects.ts"
 import type { Log } from "./log.ts"
@@ -70,7 +69,7 @@ async function openEmbedded(options: BrokerOptions): Promise<Broker> {
 
 async function openExternal(
   address: EnvBootstrap["broker"],
-  { space, log, progress }: Pick<BrokerOptions, "space" | "log" | "progress">,
+  { space, log }: Pick<BrokerOptions, "space" | "log">,
 ): Promise<Broker> {
   const { connectBroker } = await import("../broker/connection.ts")
   const connection = await connectBroker({
@@ -79,12 +78,6 @@ async function openExternal(
     inboxPrefix: inboxPrefix(space),
   })
   connection.onError((error) => log("broker connection", { error: error.message }))
-  if (connection.maxMessageBytes < BROKER_MESSAGE_BYTES_MAX) {
-    progress(
-      `the broker takes messages of up to ${connection.maxMessageBytes} bytes; arguments and results that are larger, but ` +
-        `under ${PAYLOAD_BYTES_MAX}, are refused until its max_payload is ${BROKER_MESSAGE_BYTES_MAX}`,
-    )
-  }
   return {
     connection,
     envAccess: address,

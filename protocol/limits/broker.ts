@@ -1,8 +1,11 @@
 /** The broker: the embedded server, how it is fetched, and the store. A part of ../limits.ts. */
 import { MIB } from "./units.ts"
 
-/** Largest message handed to the embedded broker (its `max_payload`). An outside cluster may allow less. */
+/** Largest message handed to a broker, and the embedded one's `max_payload`. An outside cluster may allow less: then it is cut. */
 export const BROKER_MESSAGE_BYTES_MAX = 8 * MIB
+
+/** How long the next fragment of a message that was cut is waited for. */
+export const FRAGMENT_WAIT_MS_MAX = 30_000
 
 /** The embedded broker must be ready within this time after its start. */
 export const BROKER_START_TIMEOUT_MS = 5_000

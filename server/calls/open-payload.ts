@@ -44,6 +44,17 @@ export function storedPayload(
   return { total, first: new Uint8Array(0), body, broken }
 }
 
+/** One that is held already. */
+export function heldPayload(bytes: Uint8Array): OpenPayload {
+  return { total: bytes.length, first: bytes, body: NOTHING_MORE, broken: tooShort }
+}
+
+const NOTHING_MORE: BodyReader = { read: async () => undefined, cancel: async () => {} }
+
+function tooShort(at: number, cause: unknown): BunhouseError {
+  return asBunhouseError(cause, `reading a payload behind ${at} bytes`)
+}
+
 /** The next bytes of `body`. Rejects when it has ended, or stands still. */
 export async function nextBytes(body: BodyReader): Promise<Uint8Array> {
   const { promise: late, reject } = Promise.withResolvers<never>()

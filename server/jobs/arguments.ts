@@ -1,10 +1,20 @@
 import { payloadBytesMaxOf } from "../../protocol/env-spec.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import type { OpenPayload } from "../calls/open-payload.ts"
+import { heldPayload, type OpenPayload } from "../calls/open-payload.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 
 /** Of a job: as they are, or, where they are too large for one message, as they come. */
 export type JobArguments = Uint8Array | OpenPayload
+
+/** Whether they go into the record itself, which takes `recordBytesMax`. */
+export function fitRecord(args: JobArguments, recordBytesMax: number): args is Uint8Array {
+  return args instanceof Uint8Array && args.length <= recordBytesMax
+}
+
+/** Of those that do not. */
+export function openArguments(args: JobArguments): OpenPayload {
+  return args instanceof Uint8Array ? heldPayload(args) : args
+}
 
 /** How many bytes they take. Throws PAYLOAD_TOO_LARGE for what the env would refuse when the job runs. */
 export function checkArguments({ address, env, info }: FunctionRoute, args: JobArguments): number {

@@ -6,10 +6,12 @@ import {
 } from "../../protocol/errors.ts"
 import { FrameFlag, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { decodeProgress, type Progress } from "../../protocol/progress.ts"
+import type { StoredContent } from "../../protocol/stored-content.ts"
 import type { Call, Caller } from "../calls/call.ts"
 import type { CallDesk } from "../calls/call-desk.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import { FedPayload } from "../calls/fed-payload.ts"
+import { heldPayload } from "../calls/open-payload.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { StoredPayloads } from "../payloads/stored-payloads.ts"
 import { StoredResult } from "../payloads/stored-result.ts"
@@ -19,6 +21,8 @@ import type { Outcome } from "./verdict.ts"
 export interface AttemptOptions {
   readonly dispatcher: Dispatcher
   readonly payloads: StoredPayloads
+  /** A longer result is one of `payloads`. */
+  readonly resultBytesMax: number
   readonly route: FunctionRoute
   /** Large ones are read as the env process asks for them. */
   readonly args: JobArguments
@@ -109,9 +113,13 @@ class JobCaller implements Caller {
     if (frame.type === FrameType.error && !isThrown) {
       return this.#end(failed(decodeErrorRecord(frame.payload)))
     }
-    if (this.#result !== undefined && !isThrown) return void this.#finish(this.#result)
+    if (this.#result !== undefined && !isThrown) return void this.#finish(this.#result.finish())
     // `slice` of a Buffer would be a view of a batch that is used again.
     const payload = new Uint8Array(frame.payload)
+    const { payloads, resultBytesMax } = this.#options
+    if (payload.length > resultBytesMax && !isThrown) {
+      return void this.#finish(payloads.write(heldPayload(payload)))
+    }
     this.#end({ kind: isThrown ? "thrown" : "value", payload })
   }
 
@@ -138,9 +146,9 @@ class JobCaller implements Caller {
   }
 
   /** The store has to have all of the result before the call counts as ended. Never rejects. */
-  async #finish(result: StoredResult): Promise<void> {
+  async #finish(keeping: Promise<StoredContent>): Promise<void> {
     try {
-      const large = await result.finish()
+      const large = await keeping
       if (this.#isOver) this.#options.payloads.drop(large)
       else this.#end({ kind: "value", payload: NOTHING, large })
     } catch (cause) {

@@ -9,7 +9,7 @@ import type { FunctionRoute } from "../calls/route.ts"
 import type { Room } from "../payloads/room.ts"
 import type { StoredPayloads } from "../payloads/stored-payloads.ts"
 import type { Agenda } from "./agenda.ts"
-import { checkArguments, type JobArguments } from "./arguments.ts"
+import { checkArguments, fitRecord, type JobArguments, openArguments } from "./arguments.ts"
 import { failed } from "./attempt.ts"
 import { Job, jobStatus, keysOf } from "./job.ts"
 import { readJobLog } from "./job-log.ts"
@@ -50,9 +50,9 @@ export class Jobs {
     const known = this.#jobs.get(id)
     if (known !== undefined) return this.#known(known, request)
     this.#admit(checkArguments(this.#parts.find(env, fn), args))
-    if (args instanceof Uint8Array) return await this.#begin({ ...request, id }, args)
-    const { payloads } = this.#parts
-    const large = await payloads.write(args) // Q4
+    const { payloads, keeper } = this.#parts
+    if (fitRecord(args, keeper.bodyBytesMax)) return await this.#begin({ ...request, id }, args)
+    const large = await payloads.write(openArguments(args)) // Q4
     const rival = this.#jobs.get(id)
     if (rival === undefined) return await this.#begin({ ...request, id }, NOTHING, large)
     // Another request under the same id was quicker.

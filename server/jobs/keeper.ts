@@ -19,6 +19,11 @@ export class Keeper {
     this.#store = store
   }
 
+  /** Largest body of an entry. */
+  get bodyBytesMax(): number {
+    return this.#store.bodyBytesMax
+  }
+
   /** Rejects with PAYLOAD_TOO_LARGE, or X1. */
   put(key: string, head: object, body: Uint8Array): Promise<void> {
     return this.#insist(() => this.#store.put(key, head, body))

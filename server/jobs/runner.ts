@@ -159,7 +159,7 @@ export class Runner {
   }
 
   #call(job: Job, args: JobArguments): Promise<Outcome> {
-    const { dispatcher, payloads, bootId } = this.#parts
+    const { dispatcher, payloads, bootId, keeper } = this.#parts
     const { isJson, timeoutMs } = job.record
     // It was there before the step was written.
     const route = this.#parts.find(job)
@@ -168,6 +168,7 @@ export class Runner {
     return attempt({
       dispatcher,
       payloads,
+      resultBytesMax: keeper.bodyBytesMax,
       route,
       args,
       isJson,

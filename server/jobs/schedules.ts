@@ -8,7 +8,7 @@ import { storedPayload } from "../calls/open-payload.ts"
 import type { FunctionRoute } from "../calls/route.ts"
 import type { Log } from "../log.ts"
 import type { StoredPayloads } from "../payloads/stored-payloads.ts"
-import { checkArguments, type JobArguments } from "./arguments.ts"
+import { checkArguments, fitRecord, type JobArguments, openArguments } from "./arguments.ts"
 import type { Agenda, Entry } from "./agenda.ts"
 import { nextTick } from "./cron.ts"
 import type { JobRequest } from "./jobs.ts"
@@ -34,11 +34,11 @@ export class Schedules {
   /** Makes a schedule, or changes it. Rejects with INVALID_ARGUMENT, NOT_FOUND, OVERLOADED and as a job's start. */
   async put(record: ScheduleRecord, args: JobArguments): Promise<ScheduleStatus> {
     const { env, function: fn, cron, timeZone } = record
-    const { agenda, payloads, find } = this.#parts
+    const { agenda, keeper, payloads, find } = this.#parts
     nextTick(cron, timeZone, agenda.now())
     checkArguments(find(env, fn), args)
-    if (args instanceof Uint8Array) return await this.#put(record, args)
-    const large = await payloads.write(args)
+    if (fitRecord(args, keeper.bodyBytesMax)) return await this.#put(record, args)
+    const large = await payloads.write(openArguments(args))
     return await this.#put({ ...record, large }, NOTHING)
   }
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
-import { caught } from "../support/caught.ts"
 import { CLUSTER_AUTHORITY, startCluster } from "../support/cluster.ts"
 import { startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
@@ -41,28 +40,31 @@ describe("a daemon on a NATS cluster of somebody else", () => {
     expect(await stack.here.objects.get(ref)).toEqual(new Uint8Array(3 * MIB).fill(7))
   })
 
-  test("says what its small messages refuse, ahead and at the call", async () => {
-    await using cluster = await startCluster()
+  test("sends values of any size, whatever its messages may have", async () => {
+    await using cluster = await startCluster({ config: "max_payload: 100KB" })
     await using stack = await startStack({ variables: { BUNHOUSE_NATS_URL: cluster.url } })
-    expect(await stack.log()).toContain("until its max_payload is 8388608")
-    const length = await fn(async function length(bytes: Uint8Array) {
-      return bytes.length
+    const echo = await fn(async function echo(bytes: Uint8Array) {
+      return bytes
     }).to(stack.here)
-    const zeros = await fn(async function zeros(count: number) {
-      return new Uint8Array(count)
+    const onThread = await fn(function onThread(bytes: Uint8Array) {
+      return bytes
     }).to(stack.here)
-    for (const call of [length(new Uint8Array(2 * MIB)), zeros(2 * MIB)]) {
-      const error = await caught(call)
-      expect(error).toMatchObject({ code: "PAYLOAD_TOO_LARGE" })
-      expect(error.message).toContain("set its max_payload to 8388608")
+    for (const size of [100_000, 102_400, 1 * MIB, 6 * MIB, 9 * MIB]) {
+      const bytes = new Uint8Array(size).fill(size % 251)
+      const [first, second] = await Promise.all([echo(bytes), onThread.async(bytes)])
+      expect(first.length === size && first.every((byte) => byte === size % 251)).toBe(true)
+      expect(second.length === size && second.every((byte) => byte === size % 251)).toBe(true)
     }
-    expect(await length(new Uint8Array(9 * MIB))).toBe(9 * MIB)
+    const job = await echo.start(new Uint8Array(3 * MIB).fill(5))
+    expect((await job.result()).every((byte) => byte === 5)).toBe(true)
+    await stack.stop()
+    await stack.startAgain()
+    expect(await stack.here.job(job.id).result()).toHaveLength(3 * MIB)
   })
 
   test("carries all that fits a frame where messages may be large, and survives its crash", async () => {
     await using cluster = await startCluster({ config: "max_payload: 8MB, max_pending: 64MB" })
     await using stack = await startStack({ variables: { BUNHOUSE_NATS_URL: cluster.url } })
-    expect(await stack.log()).not.toContain("max_payload")
     const echo = await fn(async function echo(bytes: Uint8Array) {
       return bytes
     }).to(stack.here)

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { JOBS_MAX } from "../../../protocol/limits.ts"
 import { caught } from "../../support/caught.ts"
 import { JobLab } from "../../support/job-lab.ts"
+import { ARGS, feed } from "../../support/large-jobs.ts"
 import { until } from "../../support/until.ts"
 
 describe("after a daemon that died", () => {
@@ -147,23 +148,41 @@ describe("while the store is away", () => {
 })
 
 describe("a job whose outcome the store does not take", () => {
-  test("fails as too large, and says that it ran", async () => {
+  test("fails as too large, and says that it ran, by a thrown value that its record cannot hold", async () => {
     const lab = await JobLab.open()
     const { id } = await lab.start()
     lab.store.bodyBytesMax = 300
-    lab.reply(await lab.called(1), "x".repeat(301))
+    lab.fail(await lab.called(1), "x".repeat(301))
     await lab.ended(id)
     expect(JSON.parse((await lab.outcome(id)).text)).toMatchObject({
       code: "PAYLOAD_TOO_LARGE",
       ran: "yes",
     })
   })
+})
 
-  test("is refused at once when its arguments are too large", async () => {
+describe("where records take little", () => {
+  test("a longer result is kept beside them, also over a restart", async () => {
     const lab = await JobLab.open()
-    lab.store.bodyBytesMax = 3
-    expect((await caught(lab.start())).code).toBe("PAYLOAD_TOO_LARGE")
-    expect(lab.jobs.list(undefined, 10)).toEqual([])
+    const { id } = await lab.start()
+    lab.store.bodyBytesMax = 300
+    const result = "x".repeat(301)
+    lab.reply(await lab.called(1), result)
+    await lab.ended(id)
+    expect(await lab.outcome(id)).toEqual({ kind: "value", text: result })
+    await lab.restart()
+    expect(await lab.outcome(id)).toEqual({ kind: "value", text: result })
+  })
+
+  test("longer arguments are kept beside them, and fed to the env process", async () => {
+    const lab = await JobLab.open()
+    lab.store.bodyBytesMax = 20
+    const { id } = await lab.start({}, { args: ARGS })
+    const call = await lab.called(1)
+    await feed(lab, call)
+    lab.reply(call, "done")
+    await lab.ended(id)
+    expect(await lab.outcome(id)).toMatchObject({ text: "done" })
   })
 })
 
