@@ -12,6 +12,8 @@ export interface NatsServerBinary {
   /** Such as "2.9.10". */
   readonly version: string
   readonly origin: NatsServerOrigin
+  /** It was run by an earlier start, not by this one (proof.ts). */
+  readonly isRemembered?: boolean
 }
 
 /** Older ones lack what the store needs (the KV bucket's direct reads). */

@@ -246,6 +246,7 @@ function unavailable(reason: string): BunhouseError {
 
 /** Ends early when the signal comes. */
 async function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
+  if (signal.aborted) return
   const { promise, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
   const wake = () => resolve()

@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from "node:path"
 import { BunhouseError } from "../protocol/errors.ts"
 import type { Environment } from "../protocol/home.ts"
-import { type NatsServerBinary, OLDEST_NATS_SERVER } from "./binary.ts"
+import { type NatsServerBinary, type NatsServerOrigin, OLDEST_NATS_SERVER } from "./binary.ts"
 import { proveOnce } from "./proof.ts"
 import { reasonOf } from "./reason.ts"
 
@@ -21,6 +21,8 @@ export interface FindOptions {
   readonly cache: string
   /** Lines for a person who waits: what is fetched, from where, how far; what was passed over and why. */
   readonly progress: (line: string) => void
+  /** False: what is found is run, though an earlier start has done so. Default: true. */
+  readonly trustsProof?: boolean
   /** Looked into after PATH. Default: where Debian puts the server and the PATH of most users does not look. */
   readonly systemFolders?: readonly string[]
   readonly releases?: {
@@ -35,7 +37,7 @@ export interface FindOptions {
 export async function findNatsServer(options: FindOptions): Promise<NatsServerBinary> {
   const { environment, cache, progress, releases, systemFolders = SYSTEM_FOLDERS } = options
   const named = text(environment, "BUNHOUSE_NATS_SERVER")
-  if (named !== undefined) return await proveNamed(resolve(named), cache)
+  if (named !== undefined) return await proveNamed(resolve(named), options)
   const base = releases?.base ?? text(environment, "BUNHOUSE_NATS_RELEASES")
   const ways: Record<string, () => Promise<NatsServerBinary>> = {
     PATH: () => firstUsable(onPath(environment, systemFolders), "PATH", options),
@@ -65,9 +67,9 @@ export async function findNatsServer(options: FindOptions): Promise<NatsServerBi
   throw new BunhouseError("UNAVAILABLE", notFound(tried))
 }
 
-async function proveNamed(path: string, cache: string): Promise<NatsServerBinary> {
+async function proveNamed(path: string, options: FindOptions): Promise<NatsServerBinary> {
   try {
-    return await proveOnce(path, "BUNHOUSE_NATS_SERVER", cache)
+    return await prove(path, "BUNHOUSE_NATS_SERVER", options)
   } catch (cause) {
     throw new BunhouseError("UNAVAILABLE", `BUNHOUSE_NATS_SERVER: ${reasonOf(cause)}`, { cause })
   }
@@ -76,18 +78,26 @@ async function proveNamed(path: string, cache: string): Promise<NatsServerBinary
 async function firstUsable(
   paths: readonly string[],
   origin: "PATH" | "cache",
-  { cache, progress }: FindOptions,
+  options: FindOptions,
 ): Promise<NatsServerBinary> {
   const reasons: string[] = []
   for (const path of paths) {
     try {
-      return await proveOnce(path, origin, cache)
+      return await prove(path, origin, options)
     } catch (error) {
       reasons.push(reasonOf(error))
-      progress(`passed over: ${reasonOf(error)}`)
+      options.progress(`passed over: ${reasonOf(error)}`)
     }
   }
   throw new BunhouseError("UNAVAILABLE", reasons.length === 0 ? "none there" : reasons.join("; "))
+}
+
+function prove(
+  path: string,
+  origin: NatsServerOrigin,
+  { cache, trustsProof = true }: FindOptions,
+): Promise<NatsServerBinary> {
+  return proveOnce(path, origin, cache, trustsProof)
 }
 
 const SYSTEM_FOLDERS = ["/usr/sbin", "/usr/local/sbin"]

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Fields, parseJson } from "../protocol/fields.ts"
 import { type NatsServerBinary, type NatsServerOrigin, proveNatsServer } from "./binary.ts"
@@ -8,18 +8,20 @@ import { type NatsServerBinary, type NatsServerOrigin, proveNatsServer } from ".
  * twice, once to see what it is and once as the broker. Throws what `proveNatsServer` throws.
  *
  * Invariants:
- * PR1. A proof counts for the very file that was run: as long as its size, its times and its place on disk are the same.
+ * PR1. A proof counts for the very file that was run: as long as its size, its times and its place on disk are the same. What
+ *      a launcher starts may have changed all the same: what fails to start is to be found anew, without the proof.
  * PR2. A proof that cannot be written or read is made anew; nothing fails for it.
  */
 export async function proveOnce(
   path: string,
   origin: NatsServerOrigin,
   cache: string,
+  trustsProof: boolean,
 ): Promise<NatsServerBinary> {
   const file = fileState(path)
-  const known = readProof(cache)
+  const known = trustsProof ? readProof(cache) : undefined
   if (known !== undefined && known.path === path && known.file === file) {
-    return { path, version: known.version, origin }
+    return { path, version: known.version, origin, isRemembered: true }
   }
   const proved = await proveNatsServer(path, origin)
   if (file !== undefined && fileState(path) === file) {
@@ -53,7 +55,7 @@ function writeProof(cache: string, proof: Proof): void {
     writeFileSync(draft, JSON.stringify(proof), { mode: 0o600 })
     renameSync(draft, join(cache, PROOF))
   } catch {
-    // PR2
+    rmSync(draft, { force: true }) // PR2
   }
 }
 

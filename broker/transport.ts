@@ -29,7 +29,7 @@ export async function chooseTransport(usesTls: boolean): Promise<void> {
  * One attempt to connect to a server, and the connection that comes of it. The library makes another for each attempt.
  *
  * Invariants:
- * T1. Never speaks plaintext where TLS was asked for, nor to a server that requires it.
+ * T1. Never speaks plaintext where TLS was asked for, nor to a server that offers it.
  * T2. `closed()` settles only after a connection was made and not discarded: the library reconnects upon it.
  * T3. The socket is gone as soon as the library closes or discards: no peer that has stopped reading holds it.
  */
@@ -44,7 +44,7 @@ class PlaintextTransport implements Transport {
   #received: Uint8Array[] = []
   #arrival = Promise.withResolvers<void>()
   /** What the socket could not take yet, in order. */
-  #unsent: Uint8Array[] = []
+  readonly #unsent: Uint8Array[] = []
   readonly #closed = Promise.withResolvers<void | Error>()
 
   get isClosed(): boolean {
@@ -57,7 +57,9 @@ class PlaintextTransport implements Transport {
     await this.#dial(server, greeted)
     const info = await greeted.promise
     checkOptions(info, options)
-    if (info.tls_required === true) throw new errors.ConnectionError("the server requires tls://")
+    if (info.tls_required === true || info.tls_available === true) {
+      throw new errors.ConnectionError("the server speaks TLS: its address is tls://")
+    }
     this.#isConnected = true
   }
 
@@ -76,8 +78,8 @@ class PlaintextTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    if (this.#unsent.length > 0) this.#unsent.push(frame)
-    else this.#write(frame)
+    const left = this.#unsent.length > 0 ? frame : this.#write(frame)
+    if (left.length > 0) this.#unsent.push(left)
   }
 
   async close(error?: Error): Promise<void> {
@@ -138,18 +140,22 @@ class PlaintextTransport implements Transport {
     }
   }
 
-  #write(frame: Uint8Array): void {
-    const taken = this.#socket?.write(frame) ?? -1
-    if (taken < 0) return // The connection is lost, which is told by its own event.
-    if (taken < frame.length) this.#unsent.unshift(frame.subarray(taken))
+  /** Returns what the socket did not take. */
+  #write(bytes: Uint8Array): Uint8Array {
+    const taken = this.#socket?.write(bytes) ?? -1
+    // A connection that is lost takes nothing, and is told by its own event.
+    return taken < 0 ? NOTHING : bytes.subarray(taken)
   }
 
   #drain(): void {
-    let frame
-    while ((frame = this.#unsent.shift()) !== undefined) {
-      const before = this.#unsent.length
-      this.#write(frame)
-      if (this.#unsent.length > before) return
+    while (this.#unsent.length > 0) {
+      let [count, bytes] = [0, 0]
+      while (bytes < WRITE_BYTES && count < this.#unsent.length) {
+        bytes += this.#unsent[count++]?.length ?? 0
+      }
+      const [first = NOTHING, ...more] = this.#unsent.splice(0, count)
+      const left = this.#write(more.length === 0 ? first : Buffer.concat([first, ...more]))
+      if (left.length > 0) return void this.#unsent.unshift(left)
     }
   }
 
@@ -163,12 +169,19 @@ class PlaintextTransport implements Transport {
   }
 }
 
+const NOTHING = new Uint8Array(0)
+/** So much of what waits is written at once: it may be many small frames. */
+const WRITE_BYTES = 256 * 1024
+
 function isRefused(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "ECONNREFUSED"
 }
 
-/** Of a name, so that the library tries each: the servers of a cluster may share one. */
+/**
+ * Of a name, so that the library tries each: the servers of a cluster may share one. By the system's resolver, because Bun's
+ * own reads the system's settings once and never again.
+ */
 async function addressesOf(host: string): Promise<string[]> {
-  const found = await Bun.dns.lookup(host)
+  const found = await Bun.dns.lookup(host, { backend: "libc" })
   return found.map(({ address }) => address)
 }

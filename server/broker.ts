@@ -1,8 +1,10 @@
 import type { BrokerConnection } from "../broker/connection.ts"
 import { startEmbeddedBroker } from "../broker/embedded.ts"
 import { externalBroker } from "../broker/external.ts"
+import type { NatsServerBinary } from "../broker/binary.ts"
 import { findNatsServer } from "../broker/find.ts"
 import type { EnvBootstrap } from "../protocol/env-control.ts"
+import { asBunhouseError } from "../protocol/errors.ts"
 import type { HomePaths } from "../protocol/home.ts"
 import type { BrokerStatus } from "../protocol/status.ts"
 import { inboxPrefix } from "../protocol/subjects.ts"
@@ -36,8 +38,16 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 async function openEmbedded(options: BrokerOptions): Promise<Broker> {
   const { settings, home, space, log, progress } = options
   const { environment } = settings
-  const binary = await findNatsServer({ environment, cache: home.cache, progress })
-  const broker = await startEmbeddedBroker({ binary, folder: home.broker, space, log })
+  const start = (binary: NatsServerBinary) => {
+    return startEmbeddedBroker({ binary, folder: home.broker, space, log })
+  }
+  const where = { environment, cache: home.cache, progress }
+  const found = await findNatsServer(where)
+  const broker = await start(found).catch(async (error: unknown) => {
+    if (found.isRemembered !== true) throw error
+    log("broker found anew", { reason: asBunhouseError(error, "starting the broker").message })
+    return await start(await findNatsServer({ ...where, trustsProof: false }))
+  })
   const daemon = broker.credentials("daemon")
   const env = broker.credentials("env")
   try {

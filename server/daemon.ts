@@ -53,7 +53,8 @@ export class Daemon {
     const lock = undo.use(takeLock(home))
     const space = spaceOf(home)
     const opening = openBroker({ settings, home, space, log, progress })
-    undo.defer(async () => (await opening.catch(() => undefined))?.stop())
+    const opened = opening.catch(() => undefined) // Why not is told where it is waited for.
+    undo.defer(async () => (await opened)?.stop())
     // Loaded while the broker starts, whose program is begun first: together they are most of what a restart waits for.
     await new Promise(setImmediate)
     const [

@@ -32,6 +32,29 @@ describe("the transport to the broker", () => {
     expect(seen).toEqual(Array.from({ length: 32 }, (_, i) => i))
   })
 
+  test("keeps many small ones in order as well", async () => {
+    await using stack = await startBroker()
+    const [one, other] = [await stack.connect(), await stack.connect()]
+    const seen: number[] = []
+    other.subscribe(SUBJECT, (bytes) => void seen.push(Buffer.from(bytes).readUInt32LE()))
+    await other.flush()
+    const { pid } = stack.broker
+    sendSignal(pid, "SIGSTOP")
+    const count = 20_000
+    try {
+      for (let i = 0; i < count; i++) {
+        const bytes = Buffer.alloc(i % 50 === 0 ? 30_000 : 40)
+        bytes.writeUInt32LE(i)
+        one.publish(SUBJECT, bytes)
+        await Promise.resolve() // Each is a frame of its own.
+      }
+    } finally {
+      sendSignal(pid, "SIGCONT")
+    }
+    await until(() => seen.length === count, "all messages")
+    expect(seen.every((number, i) => number === i)).toBe(true)
+  })
+
   test("reads messages that come in any pieces", async () => {
     const served = serve((socket) => {
       for (const [i, piece] of [
@@ -68,7 +91,8 @@ describe("the transport to the broker", () => {
     const met: readonly (readonly [string | undefined, string])[] = [
       ["HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak NATS"],
       ["INFO {nonsense}\r\n", "JSON"],
-      ['INFO {"tls_required":true}\r\n', "the server requires tls://"],
+      ['INFO {"tls_required":true}\r\n', "the server speaks TLS"],
+      ['INFO {"tls_available":true}\r\n', "the server speaks TLS"],
       [undefined, "the connection was closed"],
     ]
     const meet = async ([greeting, reason]: (typeof met)[number]) => {

@@ -95,7 +95,7 @@ describe("a daemon on a NATS cluster of somebody else", () => {
       said(cluster.url.replace("tls:", "nats:")),
     ])
     expect(unknown).toContain("certificate")
-    expect(plaintext).toContain("the server requires tls://")
+    expect(plaintext).toContain("the server speaks TLS")
     expect(unknown + plaintext).not.toContain(cluster.password)
     expect(await cluster.log()).not.toContain(cluster.password)
   })
