@@ -25,6 +25,9 @@ export interface Store {
     put(version: string, text: string): Promise<void>
     /** Undefined where there is none, or where it is damaged; then it can be put again. */
     get(version: string): Promise<string | undefined>
+    versions(): Promise<string[]>
+    /** Unless it is wanted by then, which is asked when no `put` of it is under way. */
+    delete(version: string, isWanted: () => boolean): Promise<void>
   }
   /** Shipped folders. */
   readonly files: {
@@ -68,6 +71,8 @@ function codeStore(code: Objects): Store["code"] {
   return {
     put: (version, text) => code.put(version, text),
     get: async (version) => (await code.get(version))?.toString(),
+    versions: () => code.versions(),
+    delete: (version, isWanted) => code.delete(version, isWanted),
   }
 }
 

@@ -73,7 +73,11 @@ export class Daemon {
       import("./http/app.ts"),
     ])
     const broker = await opening
-    const problem = (line: string) => log("record skipped", { line })
+    let isWhole = true
+    const problem = (line: string) => {
+      isWhole = false
+      log("record skipped", { line })
+    }
     const jobProblems: string[] = []
     const jobProblem = (line: string) => void jobProblems.push(line)
     const [store, jobStore] = await Promise.all([
@@ -100,6 +104,7 @@ export class Daemon {
     const daemon = new Daemon({ settings, home, lock, broker, log, bootId, jobs, ...calls })
     daemon.#listen(serveHttp)
     undo.move()
+    if (isWhole) registry.sweepCode()
     jobs.begin()
     return daemon
   }

@@ -5,6 +5,9 @@ import { KIB, MIB } from "./units.ts"
 export const DEPLOY_TIMEOUT_MS_DEFAULT = 30_000
 export const DEPLOY_TIMEOUT_MS_MAX = 600_000
 
+/** Code that no function has any more is kept this long: a process that starts may be about to load it. The registry deletes it. */
+export const CODE_KEPT_MS = 60_000
+
 /** An env process must report ready within this time after its start. */
 export const ENV_START_TIMEOUT_MS = 10_000
 

@@ -4,19 +4,16 @@ import {
   exportInfos,
   type FunctionInfo,
   type FunctionSpec,
-  moduleVersion,
   type ModuleSpec,
-  readExports,
   readFunctionInfo,
-  versionOf,
 } from "../../protocol/function-spec.ts"
-import { checkName } from "../../protocol/names.ts"
 import type { Store } from "../../broker/store.ts"
 import type { Dispatcher } from "../calls/dispatcher.ts"
 import { FunctionRoute } from "../calls/route.ts"
 import { Env } from "./env.ts"
-import { loadIntoServing } from "./load-into-serving.ts"
-import { Turns } from "./turns.ts"
+import { KeyedMutex } from "../../protocol/keyed-mutex.ts"
+import { Deployer, type DeployResult } from "./deployer.ts"
+import { StoredCode } from "./stored-code.ts"
 import { instanceOf, Instances } from "./instances.ts"
 import type { EnvLife } from "./life.ts"
 import { guard } from "./guard.ts"
@@ -39,9 +36,10 @@ export class Registry {
   readonly #envs = new Map<string, Env>()
   readonly #store: Store
   readonly #dispatcher: Dispatcher
-  readonly #loader: Loader
+  readonly #deployer: Deployer
   readonly #parts: EnvParts
-  readonly #turns = new Turns()
+  readonly #mutex = new KeyedMutex()
+  readonly #code: StoredCode
   /** Specs that envs are about to have. */
   readonly #pending = new Set<EnvSpec>()
   #closed: BunhouseError | undefined
@@ -51,12 +49,20 @@ export class Registry {
     readonly dispatcher: Dispatcher
     readonly loader: Loader
     readonly parts: EnvParts
+    /** Default: CODE_KEPT_MS. */
+    readonly codeKeptMs?: number | undefined
   }) {
     this.#store = options.store
     this.#dispatcher = options.dispatcher
-    this.#loader = options.loader
     this.#parts = options.parts
     this.instances = new Instances(options.loader, options.dispatcher)
+    this.#code = new StoredCode({
+      store: options.store.code,
+      log: (event, facts = {}) => options.parts.log(event, facts),
+      keptMs: options.codeKeptMs,
+      named: () => new Set([...this.#infos()].map(({ version }) => version)),
+    })
+    this.#deployer = new Deployer({ ...options, registry: this, code: this.#code })
   }
 
   get envs(): Iterable<Env> {
@@ -78,6 +84,11 @@ export class Registry {
     await this.#keepFiles()
   }
 
+  /** Lets code go that no function has. Legal when all records could be read. */
+  sweepCode(): void {
+    this.#code.sweepLater()
+  }
+
   env(name: string): Env {
     const env = this.#envs.get(name)
     if (env !== undefined) return env
@@ -86,6 +97,11 @@ export class Registry {
     throw new BunhouseError("NOT_FOUND", `there is no env ${JSON.stringify(name)} (${hint})`, {
       env: name,
     })
+  }
+
+  /** Not any more when it was removed meanwhile. */
+  has(env: Env): boolean {
+    return this.#envs.get(env.name) === env
   }
 
   find(env: string, name: string): FunctionRoute | undefined {
@@ -156,7 +172,10 @@ export class Registry {
       await this.#forget(name, known)
       await this.#store.envs.delete(name)
       this.#envs.delete(name)
-      for (const route of env.functions.values()) route.isRemoved = true
+      for (const route of env.functions.values()) {
+        route.isRemoved = true
+        this.#code.left(route.info.version)
+      }
       await env.close(removed, 0)
       // What a deploy added while the store was busy (R4).
       await this.#forget(name, new Set(env.functions.keys()).difference(known))
@@ -167,7 +186,7 @@ export class Registry {
 
   /** `timeoutMs` is for the top-level code of the function. */
   async deploy(spec: FunctionSpec, timeoutMs: number): Promise<DeployResult> {
-    return this.#inTurn(`${spec.env}/${spec.name}`, () => this.#deploy(spec, timeoutMs))
+    return this.#inTurn(`${spec.env}/${spec.name}`, () => this.#deployer.deploy(spec, timeoutMs))
   }
 
   async removeFunction(envName: string, name: string): Promise<void> {
@@ -180,85 +199,31 @@ export class Registry {
       const message = `${route.address} was deleted`
       this.#dispatcher.removed(route, new BunhouseError("NOT_FOUND", message, { env: envName }))
       await this.instances.releaseAll(this.env(envName), name)
-      await this.#removeExports(exportInfos(route.info))
+      await this.removeExports(exportInfos(route.info))
+      this.#code.left(route.info.version)
     })
   }
 
-  /** Loads a module, and makes its functions and classes callable as `<module>.<export>`. */
-  async deployModule(spec: ModuleSpec, timeoutMs: number): Promise<DeployResult> {
-    return this.#inTurn(`${spec.env}/${spec.name}`, () => this.#deployModule(spec, timeoutMs))
-  }
-
-  /** Ends all envs. From now on nothing is changed and no env starts; what waits for that is refused with `error`. */
-  async close(reason: BunhouseError, graceMs: number): Promise<void> {
-    this.#closed = reason
-    this.instances.stop()
-    await Promise.all([...this.#envs.values()].map((env) => env.close(reason, graceMs)))
-  }
-
-  async #deploy(spec: FunctionSpec, timeoutMs: number): Promise<DeployResult> {
-    const { code, ...facts } = spec
-    const info: FunctionInfo = { ...facts, version: versionOf(spec) }
-    const { env: envName, name } = info
-    const old = this.find(envName, name)
-    if (old?.info.version === info.version) return { info: old.info, changed: false }
-    const env = await this.ensureEnv(envName)
-    await this.#store.code.put(info.version, code)
-    const { process, loaded: index } = await loadIntoServing(env, (serving) =>
-      this.#loader.load(env, serving, info, timeoutMs),
-    )
-    await this.#switch(env, process, info, index)
-    return { info, changed: true }
-  }
-
-  async #deployModule(spec: ModuleSpec, timeoutMs: number): Promise<DeployResult> {
-    const { code, ...names } = spec
-    const version = moduleVersion(spec)
-    const old = this.find(spec.env, spec.name)?.info
-    if (old?.version === version) return { info: old, changed: false }
-    const env = await this.ensureEnv(spec.env)
-    await this.#store.code.put(version, code)
-    const bare = { ...names, kind: "module", run: "loop", version } as const
-    const { process, loaded } = await loadIntoServing(env, (serving) =>
-      this.#loader.loadAs("module", env, serving, bare, timeoutMs),
-    )
-    const { index, answer } = loaded
-    const info = { ...bare, exports: readExports(Array.isArray(answer) ? answer : []) }
-    const exports = exportInfos(info)
-    for (const { name } of exports) checkName("function", name)
-    // The code has shown that it can be loaded; each export is, by its first call.
-    for (const exported of exports) await this.#switch(env, process, exported, undefined)
-    await this.#switch(env, process, info, index) // R5
-    const kept = new Set(exports.map(({ name }) => name))
-    const before = old === undefined ? [] : exportInfos(old)
-    await this.#removeExports(before.filter(({ name }) => !kept.has(name)))
-    return { info, changed: true }
-  }
-
-  async #removeExports(exports: readonly FunctionInfo[]): Promise<void> {
+  /** Removes those that are there. */
+  async removeExports(exports: readonly FunctionInfo[]): Promise<void> {
     for (const { env, name } of exports) {
       if (this.find(env, name) !== undefined) await this.removeFunction(env, name)
     }
   }
 
-  /** R1: the switch. Without an index, or where another process serves meanwhile, the first call loads the version. */
-  async #switch(
-    env: Env,
-    process: EnvLife,
-    info: FunctionInfo,
-    index: number | undefined,
-  ): Promise<void> {
-    const { name } = info
-    await this.#store.functions.put(env.name, name, info)
-    if (env.refusal !== undefined && this.#envs.get(env.name) !== env) {
-      await this.#store.functions.delete(env.name, name)
-      throw env.refusal // R4
-    }
-    const route = env.functions.get(name) ?? new FunctionRoute(env, info)
-    route.info = info
-    route.index = undefined
-    env.functions.set(name, route)
-    if (index !== undefined && env.link === process) this.#dispatcher.loaded(route, index)
+  /** Loads a module, and makes its functions and classes callable as `<module>.<export>`. */
+  async deployModule(spec: ModuleSpec, timeoutMs: number): Promise<DeployResult> {
+    return this.#inTurn(`${spec.env}/${spec.name}`, () =>
+      this.#deployer.deployModule(spec, timeoutMs),
+    )
+  }
+
+  /** Ends all envs. From now on nothing is changed and no env starts; what waits for that is refused with `error`. */
+  async close(reason: BunhouseError, graceMs: number): Promise<void> {
+    this.#closed = reason
+    this.#code.stop()
+    this.instances.stop()
+    await Promise.all([...this.#envs.values()].map((env) => env.close(reason, graceMs)))
   }
 
   /** Forgets shipped folders that no env names any more. Who is about to name one ships it again. */
@@ -269,6 +234,11 @@ export class Registry {
       // They take up room until the next time; what was asked for is done.
       this.#parts.log("shipped files not swept", { reason: String(error) })
     })
+  }
+
+  *#infos(): Generator<FunctionInfo> {
+    for (const { functions } of this.#envs.values())
+      for (const { info } of functions.values()) yield info
   }
 
   async #forget(env: string, functions: Iterable<string>): Promise<void> {
@@ -283,15 +253,9 @@ export class Registry {
 
   /** R3. */
   #inTurn<T>(subject: string, change: () => Promise<T>): Promise<T> {
-    return this.#turns.take(subject, async () => {
+    return this.#mutex.run(subject, async () => {
       if (this.#closed !== undefined) throw this.#closed
       return change()
     })
   }
-}
-
-export interface DeployResult {
-  readonly info: FunctionInfo
-  /** False when the daemon had this very version already. */
-  readonly changed: boolean
 }

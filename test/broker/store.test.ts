@@ -1,30 +1,21 @@
 import { describe, expect, test } from "bun:test"
 import { jetstreamManager } from "@nats-io/jetstream"
 import { Kvm } from "@nats-io/kv"
-import { Objm } from "@nats-io/obj"
-import type { BrokerConnection } from "../../broker/connection.ts"
 import { innerConnection } from "../../broker/nats-connection.ts"
-import { openStore, type Store } from "../../broker/store.ts"
 import { nameToken } from "../../protocol/names.ts"
-import { OBJECT_CHUNK_BYTES_MAX } from "../../protocol/limits.ts"
 import { startBroker } from "../support/broker.ts"
+import { storeOf } from "../support/store.ts"
 import { caught } from "../support/caught.ts"
 import { temporaryFolder } from "../support/folder.ts"
 import { until } from "../support/until.ts"
 import { sendSignal } from "../support/processes.ts"
-
-async function open(connection: BrokerConnection, space = "space1"): Promise<[Store, string[]]> {
-  const problems: string[] = []
-  const store = await openStore(connection, { space, problem: (line) => void problems.push(line) })
-  return [store, problems]
-}
 
 const NAMES = ["ml", "Großes Modell", "a.b.*.>", "__proto__", "🐇", "x".repeat(200)]
 
 describe("store.envs", () => {
   test("gives back what was put, by the real names", async () => {
     await using stack = await startBroker()
-    const [store, problems] = await open(await stack.connect())
+    const [store, problems] = await storeOf(await stack.connect())
     expect(await store.envs.all()).toEqual(new Map())
     for (const name of NAMES) await store.envs.put(name, { of: name, list: [1, null, "ü"] })
     await store.envs.put("ml", "the last one counts")
@@ -39,7 +30,7 @@ describe("store.envs", () => {
   test("forgets what was deleted, and what was never there", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
-    const [store, problems] = await open(connection)
+    const [store, problems] = await storeOf(connection)
     await store.envs.put("a", 1)
     await store.envs.put("b", 2)
     await store.envs.delete("a")
@@ -65,7 +56,7 @@ describe("store.envs", () => {
 describe("store.functions", () => {
   test("keeps functions of one name in two envs apart", async () => {
     await using stack = await startBroker()
-    const [store] = await open(await stack.connect())
+    const [store] = await storeOf(await stack.connect())
     for (const env of NAMES) {
       for (const name of NAMES) await store.functions.put(env, name, { env, name })
     }
@@ -79,7 +70,7 @@ describe("store.functions", () => {
 
   test("reads 10,000 records in well under a second", async () => {
     await using stack = await startBroker()
-    const [store] = await open(await stack.connect())
+    const [store] = await storeOf(await stack.connect())
     const count = 10_000
     const record = { kind: "async", run: "loop", version: "0123456789abcdef" }
     for (let i = 0; i < count; i += 500) {
@@ -95,65 +86,11 @@ describe("store.functions", () => {
   }, 30_000)
 })
 
-describe("store.code", () => {
-  test("gives back text of any size, and undefined for what is not there", async () => {
-    await using stack = await startBroker()
-    const [store] = await open(await stack.connect())
-    const texts = ["", "export default () => 'ü🐇'", "x".repeat(6 * 1024 * 1024)]
-    for (const [index, text] of texts.entries()) {
-      await store.code.put(`v${index}`, text)
-      expect((await store.code.get(`v${index}`)) === text).toBe(true)
-    }
-    expect(await store.code.get("v9")).toBeUndefined()
-    await store.code.put("v1", "again")
-    expect(await store.code.get("v1")).toBe("again")
-  })
-
-  for (const damage of ["is missing", "was changed"]) {
-    test(`leaves out code of which a part ${damage}, says so, and takes it again`, async () => {
-      await using stack = await startBroker()
-      const connection = await stack.connect()
-      const [store, problems] = await open(connection)
-      const text = "x".repeat(5 * OBJECT_CHUNK_BYTES_MAX + 7)
-      await store.code.put("v1", text)
-      const { nats } = innerConnection(connection)
-      const bucket = "bunhouse-space1-code"
-      const info = await (await new Objm(nats).open(bucket)).info("v1")
-      const chunks = `$O.${bucket}.C.${info?.nuid ?? ""}`
-      const { streams } = await jetstreamManager(nats)
-      await streams.purge(`OBJ_${bucket}`, { filter: chunks, keep: 3 })
-      if (damage === "was changed") {
-        const changed = "y".repeat(OBJECT_CHUNK_BYTES_MAX)
-        for (let i = 3; i < (info?.chunks ?? 0); i++) nats.publish(chunks, changed)
-        await nats.flush()
-      }
-      expect(await store.code.get("v1")).toBeUndefined()
-      expect(problems).toEqual(["the code v1 in the store is damaged and left out"])
-      await store.code.put("v1", text)
-      expect((await store.code.get("v1")) === text).toBe(true)
-    })
-  }
-
-  test("may be put and read many times at once", async () => {
-    await using stack = await startBroker()
-    const [store, problems] = await open(await stack.connect())
-    const text = "x".repeat(300_000)
-    await store.code.put("v1", text)
-    const work = Array.from({ length: 20 }, async (_, i) => {
-      await store.code.put("v1", i % 2 === 0 ? text : "another")
-      const found = await store.code.get("v1")
-      expect(found === text || found === "another").toBe(true)
-    })
-    await Promise.all(work)
-    expect(problems).toEqual([])
-  })
-})
-
 describe("store.files", () => {
   test("gives back bytes, and forgets what is not to be kept, with every mark of it", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
-    const [store] = await open(connection)
+    const [store] = await storeOf(connection)
     const packs = ["a", "b", "c"].map((name) => Buffer.alloc(300_000, name))
     for (const [i, pack] of packs.entries()) await store.files.put(`v${i}`, pack)
     await store.files.keep(new Set(["v1"]))
@@ -172,7 +109,7 @@ describe("reading", () => {
   test("leaves no consumer behind in the broker", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
-    const [store] = await open(connection)
+    const [store] = await storeOf(connection)
     await store.envs.put("ml", 1)
     await store.code.put("v1", "code")
     for (let i = 0; i < 3; i++) {
@@ -191,7 +128,7 @@ describe("a record that cannot be read", () => {
   test("is left out and reported; the others are read", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
-    const [store, problems] = await open(connection)
+    const [store, problems] = await storeOf(connection)
     await store.envs.put("good", 1)
     const kv = await new Kvm(innerConnection(connection).nats).open("bunhouse-space1-envs")
     const bad: [key: string, text: string][] = [
@@ -223,13 +160,13 @@ describe("the store", () => {
     using folder = temporaryFolder()
     {
       await using stack = await startBroker({ folder: folder.path })
-      const [store] = await open(await stack.connect())
+      const [store] = await storeOf(await stack.connect())
       await store.envs.put("ml", 1)
       await store.functions.put("ml", "train", 2)
       await store.code.put("v1", "code")
     }
     await using stack = await startBroker({ folder: folder.path })
-    const [store, problems] = await open(await stack.connect())
+    const [store, problems] = await storeOf(await stack.connect())
     expect(await store.envs.all()).toEqual(new Map([["ml", 1]]))
     expect(await store.functions.all()).toEqual([2])
     expect(await store.code.get("v1")).toBe("code")
@@ -239,7 +176,7 @@ describe("the store", () => {
   test("is kept when the broker is killed: all that was acknowledged, and no deletion undone", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
-    const [store] = await open(connection)
+    const [store] = await storeOf(connection)
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 20; i++) await store.envs.put(`env ${i}`, round)
       for (let i = 0; i < 20; i += 2) await store.envs.delete(`env ${i}`)
@@ -256,7 +193,7 @@ describe("the store", () => {
   test("keeps spaces apart", async () => {
     await using stack = await startBroker()
     const connection = await stack.connect()
-    const [[one], [other]] = [await open(connection, "one"), await open(connection, "other")]
+    const [[one], [other]] = [await storeOf(connection, "one"), await storeOf(connection, "other")]
     await one.envs.put("ml", 1)
     await one.code.put("v1", "code")
     expect(await other.envs.all()).toEqual(new Map())
@@ -266,7 +203,7 @@ describe("the store", () => {
   test("fails at once while the broker is away, and when it goes away", async () => {
     await using stack = await startBroker({ restartWaitMs: () => 60_000 })
     const connection = await stack.connect()
-    const [store] = await open(connection)
+    const [store] = await storeOf(connection)
     sendSignal(stack.broker.pid, "SIGSTOP")
     const pending = [
       caught(store.envs.put("ml", 1)),
@@ -277,7 +214,7 @@ describe("the store", () => {
     const killedAt = performance.now()
     stack.kill()
     await until(() => !connection.isConnected, "the loss to be seen")
-    pending.push(caught(store.envs.delete("ml")), caught(open(connection)))
+    pending.push(caught(store.envs.delete("ml")), caught(storeOf(connection)))
     for (const error of await Promise.all(pending)) {
       expect(error).toMatchObject({ code: "UNAVAILABLE", ran: "no" })
     }
@@ -288,7 +225,7 @@ describe("the store", () => {
     await using stack = await startBroker()
     const env = await stack.connect("env")
     env.onError(() => {})
-    const error = await caught(open(env))
+    const error = await caught(storeOf(env))
     expect(error).toMatchObject({ code: "UNAVAILABLE" })
     expect(error.message).toStartWith("opening ")
   })

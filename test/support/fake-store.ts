@@ -31,6 +31,11 @@ export class FakeStore implements Store {
   readonly code: Store["code"] = {
     put: (version, text) => this.#run("code.put", () => void this.texts.set(version, text)),
     get: (version) => this.#run("code.get", () => this.texts.get(version)),
+    versions: () => this.#run("code.versions", () => [...this.texts.keys()]),
+    delete: (version, isWanted) =>
+      this.#run("code.delete", () => {
+        if (!isWanted()) this.texts.delete(version)
+      }),
   }
 
   readonly packs = new Map<string, Uint8Array>()
