@@ -7,7 +7,7 @@ import { type Broker, openBroker } from "./broker.ts"
 import { homeTaken } from "./entry.ts"
 import { prepareHome, readOrMakeSecret } from "./home.ts"
 import type { HttpServer, serveHttp } from "./http/app.ts"
-import { Gate, LOCAL_HOSTS } from "./http/gate.ts"
+import { Gate, hostsOf } from "./http/gate.ts"
 import type { JobService } from "./jobs/open.ts"
 import { HomeLock } from "./lock.ts"
 import type { Log } from "./log.ts"
@@ -165,7 +165,7 @@ export class Daemon {
     try {
       this.#http = serve(
         {
-          gate: new Gate(token, [...LOCAL_HOSTS, hostInUrl(settings.host).toLowerCase()]),
+          gate: new Gate(token, hostsOf(settings.host, settings.hosts)),
           desk,
           registry,
           objects,
@@ -262,7 +262,7 @@ function cannotListen({ host, port }: ServerSettings, cause: unknown): BunhouseE
   const taken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE"
   const message = taken
     ? `port ${port} on ${host} is taken by another program: stop it, or choose another with BUNHOUSE_PORT or --port`
-    : `cannot listen on ${host}:${port}: ${cause instanceof Error ? cause.message : String(cause)}`
+    : `cannot listen on ${host}:${port} (BUNHOUSE_HOST or --host has to be an address of this machine): ${cause instanceof Error ? cause.message : String(cause)}`
   return new BunhouseError("UNAVAILABLE", message, { cause })
 }
 

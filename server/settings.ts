@@ -5,7 +5,10 @@ import { OBJECTS_BYTES_MAX_DEFAULT } from "../protocol/limits.ts"
 /** What a daemon is started with; resolved once, nothing is optional inside. */
 export interface ServerSettings {
   readonly home: string
+  /** A name or an address, which has no brackets here. */
   readonly host: string
+  /** Further names under which clients may address the daemon, lower case. */
+  readonly hosts: readonly string[]
   /** 0 lets the system choose. */
   readonly port: number
   /** Given by the user; otherwise the token file of the home counts. */
@@ -23,7 +26,8 @@ export function readSettings(
 ): ServerSettings {
   return {
     home: homeRoot(environment),
-    host: options.host ?? text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST,
+    host: readHost(options.host ?? text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST),
+    hosts: readHosts(text(environment, "BUNHOUSE_HOSTS")),
     port: readPort(options.port ?? text(environment, "BUNHOUSE_PORT")),
     token: readToken(text(environment, "BUNHOUSE_TOKEN")),
     objectsBytesMax:
@@ -32,13 +36,29 @@ export function readSettings(
   }
 }
 
+function readHost(given: string): string {
+  const host = given.replace(/^\[(.*)\]$/, "$1")
+  if (/^[\w.:%-]+$/.test(host)) return host
+  const message = `expected the host (BUNHOUSE_HOST, --host) to be a name or an address of this machine, got ${JSON.stringify(given)}`
+  throw new BunhouseError("INVALID_ARGUMENT", message)
+}
+
+function readHosts(given: string | undefined): string[] {
+  const names = (given ?? "").split(",").map((name) => name.trim().toLowerCase())
+  return names.filter((name) => {
+    if (name === "" || /^([a-z0-9.-]+|\[[0-9a-f:.]+\])$/.test(name)) return name !== ""
+    const message = `expected BUNHOUSE_HOSTS to be names separated by commas, without ports, got ${JSON.stringify(name)}`
+    throw new BunhouseError("INVALID_ARGUMENT", message)
+  })
+}
+
 function readPort(given: string | undefined): number {
   if (given === undefined) return DEFAULT_PORT
   const port = Number(given)
   if (/^\d+$/.test(given) && port <= 65_535) return port
   throw new BunhouseError(
     "INVALID_ARGUMENT",
-    `expected a port from 0 to 65535, got ${JSON.stringify(given)}`,
+    `expected the port (BUNHOUSE_PORT, --port) to be from 0 to 65535, got ${JSON.stringify(given)}`,
   )
 }
 

@@ -1,5 +1,6 @@
-import { closeSync, openSync, writeSync } from "node:fs"
+import { closeSync, writeSync } from "node:fs"
 import { OUTPUT_TAIL_BYTES_MAX } from "../../protocol/limits.ts"
+import { openLog } from "./env-log.ts"
 import { killGroup } from "./kill-group.ts"
 
 /**
@@ -86,7 +87,7 @@ class Output {
 
   constructor({ hide, logFile }: StepOptions) {
     this.#hide = hide
-    this.#log = openSync(logFile, "a", 0o600)
+    this.#log = openLog(logFile)
   }
 
   get tail(): string {

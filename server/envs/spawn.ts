@@ -1,13 +1,14 @@
-import { closeSync, openSync } from "node:fs"
+import { closeSync } from "node:fs"
 import { programPath } from "../../protocol/root.ts"
 import { ALLOCATOR } from "../programs.ts"
+import { openLog } from "./env-log.ts"
 import type { EnvProcessOptions } from "./process-options.ts"
 
 /** Starts the program of an env process. It dies with the daemon, even when that is killed. */
 export function spawnEnvProcess(
   options: EnvProcessOptions,
 ): Bun.Subprocess<"pipe", number, number> {
-  const log = openSync(options.logFile, "a", 0o600)
+  const log = openLog(options.logFile)
   try {
     const flags = ["--no-orphans", "--no-install", "--no-env-file", ...options.bunArgs]
     return Bun.spawn([process.execPath, ...flags, ENTRY], {

@@ -1,4 +1,5 @@
 import { BunhouseError } from "../../protocol/errors.ts"
+import { hostInUrl } from "../../protocol/home.ts"
 import { PROTOCOL_HEADER, paths } from "../../protocol/http.ts"
 import { PROTOCOL_VERSION } from "../../protocol/version.ts"
 
@@ -14,12 +15,11 @@ import { PROTOCOL_VERSION } from "../../protocol/version.ts"
  */
 export class Gate {
   readonly #tokenDigest: Buffer
-  readonly #hosts: ReadonlySet<string>
+  readonly #hosts: Hosts
 
-  /** `hosts`: host names under which the daemon may be addressed, without port. */
-  constructor(token: string, hosts: Iterable<string>) {
+  constructor(token: string, hosts: Hosts) {
     this.#tokenDigest = digest(token)
-    this.#hosts = new Set(hosts)
+    this.#hosts = hosts
   }
 
   /** Undefined when the request may pass, else the refusal. */
@@ -52,7 +52,8 @@ export class Gate {
   #isKnownHost(header: string | null): boolean {
     if (header === null) return false
     const host = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::\d{1,5})?$/i.exec(header)?.[1]
-    return host !== undefined && this.#hosts.has(host.toLowerCase())
+    if (host === undefined) return false
+    return this.#hosts.names.has(host.toLowerCase()) || (this.#hosts.anyAddress && isAddress(host))
   }
 
   #isAuthorized(header: string | null): boolean {
@@ -62,8 +63,28 @@ export class Gate {
   }
 }
 
+/** Under which hosts the daemon may be addressed, without port. */
+export interface Hosts {
+  /** Lower case; IPv6 addresses in brackets. */
+  readonly names: ReadonlySet<string>
+  /** Under any address as well: no name that is bound anew (G2) looks like one. */
+  readonly anyAddress: boolean
+}
+
+/** Of a daemon that listens on `host` and is known by `others`, too. */
+export function hostsOf(host: string, others: readonly string[]): Hosts {
+  const isWildcard = host === "0.0.0.0" || host === "::"
+  const own = isWildcard ? [process.getBuiltinModule("node:os").hostname()] : []
+  const names = [...LOCAL_HOSTS, hostInUrl(host), ...own, ...others]
+  return { names: new Set(names.map((name) => name.toLowerCase())), anyAddress: isWildcard }
+}
+
 /** Host names of the machine itself; always allowed. */
-export const LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+const LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+function isAddress(host: string): boolean {
+  return host.startsWith("[") || /^\d{1,3}(\.\d{1,3}){3}$/.test(host)
+}
 
 const HEADER_LENGTH_MAX = 1024
 

@@ -35,7 +35,10 @@ export class Schedules {
   async put(record: ScheduleRecord, args: JobArguments): Promise<ScheduleStatus> {
     const { env, function: fn, cron, timeZone } = record
     const { agenda, keeper, payloads, find } = this.#parts
-    nextTick(cron, timeZone, agenda.now())
+    if (nextTick(cron, timeZone, agenda.now()) === undefined) {
+      const message = `${JSON.stringify(cron)} never comes: give a cron expression or a date in the future`
+      throw new BunhouseError("INVALID_ARGUMENT", message)
+    }
     checkArguments(find(env, fn), args)
     if (fitRecord(args, keeper.bodyBytesMax)) return await this.#put(record, args)
     const large = await payloads.write(openArguments(args))

@@ -33,6 +33,20 @@ describe("readSettings()", () => {
     },
   )
 
+  test("takes addresses with and without brackets, and further names to be known by", () => {
+    for (const given of ["::1", "[::1]"]) {
+      expect(readSettings({ BUNHOUSE_HOST: given }).host).toBe("::1")
+    }
+    const { hosts } = readSettings({ BUNHOUSE_HOSTS: " Functions.Example.com, [fe80::1],," })
+    expect(hosts).toEqual(["functions.example.com", "[fe80::1]"])
+    for (const given of ["a b", "a:80", "http://a", "[g]"]) {
+      refusal("INVALID_ARGUMENT", () => readSettings({ BUNHOUSE_HOSTS: given }))
+    }
+    for (const given of ["http://a", "a/b", "[[::1]]", "a b"]) {
+      refusal("INVALID_ARGUMENT", () => readSettings({ BUNHOUSE_HOST: given }))
+    }
+  })
+
   test("takes the room for objects in bytes, and refuses what is no number of them", () => {
     expect(withRoom("").objectsBytesMax).toBe(OBJECTS_BYTES_MAX_DEFAULT)
     expect(withRoom("1000").objectsBytesMax).toBe(1_000)

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test"
+import { hostname } from "node:os"
 import { PROTOCOL_VERSION } from "../../../protocol/version.ts"
-import { Gate, LOCAL_HOSTS } from "../../../server/http/gate.ts"
+import { Gate, hostsOf } from "../../../server/http/gate.ts"
 
 const TOKEN = "a-token-of-this-test"
-const gate = new Gate(TOKEN, [...LOCAL_HOSTS, "box.example"])
+const gate = new Gate(TOKEN, hostsOf("127.0.0.1", ["box.example"]))
 
 interface Asked {
   readonly method?: string
@@ -54,6 +55,28 @@ describe("Gate", () => {
     ["box.example.evil.example"],
   ])("refuses the Host %p (G1, G2)", (host) => {
     expect(outcome({ host })).toBe("PERMISSION_DENIED")
+  })
+
+  test("that listens everywhere is addressed by any address, but by known names only (G2)", () => {
+    for (const host of ["0.0.0.0", "::"]) {
+      const open = new Gate(TOKEN, hostsOf(host, ["box.example"]))
+      const passes = (name: string) => {
+        const headers = { host: name, authorization: `Bearer ${TOKEN}` }
+        return open.refusal(new Request("http://localhost/v1/status", { headers })) === undefined
+      }
+      for (const name of [
+        "192.168.1.7:7420",
+        "[fe80::1]",
+        "box.example",
+        hostname(),
+        "localhost",
+      ]) {
+        expect([name, passes(name)]).toEqual([name, true])
+      }
+      for (const name of ["evil.example", "192.168.1.7.nip.io", "2130706433", "0x7f.1"]) {
+        expect([name, passes(name)]).toEqual([name, false])
+      }
+    }
   })
 
   test("refuses a request without a Host (G1)", () => {
