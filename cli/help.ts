@@ -84,6 +84,10 @@ export const COMMANDS = {
       ["bunhouse call math/sum '[[1, 2]]'", "one argument that is a list"],
       ["bunhouse call greet Ada --timeout 2s", "a text, to a function of the env `default`"],
       ["bunhouse call math/abs -- -x", "words behind -- are no options"],
+      [
+        "bunhouse call pages/crawl | head -n 5",
+        "items of a generator, one JSON line each, as they come",
+      ],
     ],
     notes:
       "Each word is one argument: as JSON where it is JSON, else as the text it is; the text 2 is written '\"2\"'.\n" +

@@ -86,6 +86,83 @@ describe("bunhouse call", () => {
     await until(async () => (await here.status()).callsInFlight === 0, "the call to be cancelled")
   })
 
+  test("prints the items of a generator as lines of JSON, as they come", async () => {
+    const here = cli.connect()
+    await fn(async function* count(to: number, path: string) {
+      for (let i = 0; i < to; i++) yield { i }
+      while (!(await Bun.file(path).exists())) await Bun.sleep(10)
+      yield undefined
+      return "not an item"
+    }).to(here)
+    await fn(function* shouts(...words: string[]) {
+      for (const word of words) yield word.toUpperCase()
+    }).to(here)
+    const path = cli.folder.join("go-on")
+    const counting = cli.spawn("call", "count", "2", path)
+    await until(() => counting.stdout() === '{"i":0}\n{"i":1}\n', "the first items")
+    await Bun.write(path, "")
+    const { exitCode, stdout, stderr } = await counting.ended
+    expect([exitCode, stdout, stderr]).toEqual([0, '{"i":0}\n{"i":1}\nnull\n', ""])
+    expect((await cli.run("call", "shouts", "a", "é", "--json")).stdout).toBe('"A"\n"É"\n')
+    expect((await cli.run("call", "shouts")).stdout).toBe("")
+  })
+
+  test("prints items of any size, and many of them", async () => {
+    const here = cli.connect()
+    await fn(async function* large(count: number, length: number) {
+      for (let i = 0; i < count; i++) yield "€".repeat(length)
+    }).to(here)
+    const { stdout } = await cli.run("call", "large", "2", "4000000")
+    const line = `"${"€".repeat(4_000_000)}"\n`
+    expect(stdout === line + line).toBe(true)
+    expect((await cli.run("call", "large", "20000", "1")).stdout).toBe('"€"\n'.repeat(20_000))
+  })
+
+  test("says how a generator failed, behind its items", async () => {
+    const here = cli.connect()
+    await fn(async function* cut(how: string) {
+      yield 1
+      if (how === "throws") throw new RangeError("no more")
+      if (how === "exits") process.exit(3)
+      yield 10n
+    }).to(here.env("cut"))
+    const threw = await cli.run("call", "cut/cut", "throws")
+    expect([threw.exitCode, threw.stdout]).toEqual([1, "1\n"])
+    expect(threw.stderr).toStartWith("cut/cut threw RangeError: no more\n    at ")
+    const late = await cli.run("call", "cut/cut", "yields", "--json")
+    expect(late.exitCode).toBe(2)
+    expect(late.stdout).toStartWith('1\n{"error":{"code":"VALUE_NOT_SENDABLE"')
+    const lost = await cli.run("call", "cut/cut", "exits")
+    expect([lost.exitCode, lost.stdout]).toEqual([9, "1\n"])
+    expect(lost.stderr).toContain("the env process was lost during the call")
+    expect(lost.stderr).toContain("(the function may have run)")
+  })
+
+  test("asks the daemon directly, and a proxy sees no token", async () => {
+    const seen: string[] = []
+    using proxy = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request) => {
+        seen.push(`${request.url} ${request.headers.get("authorization")}`)
+        return new Response("from the proxy", { status: 502 })
+      },
+    })
+    const url = `http://127.0.0.1:${proxy.port}`
+    await using own = await commandLine(() => ({
+      HTTP_PROXY: url,
+      http_proxy: url,
+      ALL_PROXY: url,
+    }))
+    await own.run("start")
+    await fn(async function one() {
+      return 1
+    }).to(own.connect())
+    expect((await own.run("call", "one")).stdout).toBe("1\n")
+    expect((await own.run("status")).exitCode).toBe(0)
+    expect(seen).toEqual([])
+  })
+
   test("says that the env was lost", async () => {
     await fn(async function die() {
       process.exit(3)
