@@ -8,7 +8,7 @@ import { BROKER_STOP_MS_MAX } from "../../protocol/limits.ts"
 import { isDaemonProcess, type ProcessIdentity } from "./process.ts"
 
 /**
- * Ends one daemon process for certain: it is asked, then told by a signal, then killed.
+ * Ends one daemon process for certain: it is asked, then told by signals, then killed.
  *
  * Invariants:
  * K1. No signal without having seen, right before, that pid, start and program are those of the daemon.
@@ -16,7 +16,7 @@ import { isDaemonProcess, type ProcessIdentity } from "./process.ts"
  */
 export interface EndOptions {
   readonly daemon: ProcessIdentity
-  /** Where to ask; undefined for a daemon that is not to be asked. */
+  /** Where to ask; undefined for a daemon that is asked by a signal. */
   readonly url: string | undefined
   readonly environment: Environment
   /** How long it may take to end by itself, running calls included. 0 does not ask. */
@@ -25,13 +25,13 @@ export interface EndOptions {
   readonly progress: (line: string) => void
 }
 
-/** `asked`: by itself; `signalled`: at once, running calls were lost; `killed`: it did not react. */
+/** `asked`: by itself, once running calls had ended; `signalled`: at once, running calls were lost; `killed`: it did not react. */
 export type End = "asked" | "signalled" | "killed"
 
 /** @throws {BunhouseError} UNAVAILABLE when even SIGKILL does not end it. */
 export async function endDaemon(options: EndOptions): Promise<End> {
   const { daemon, timeoutMs, progress } = options
-  if (await endsByRequest(options)) return "asked"
+  if (await endsByItself(options)) return "asked"
   progress(
     timeoutMs === 0
       ? "ending it at once"
@@ -47,26 +47,32 @@ export async function endDaemon(options: EndOptions): Promise<End> {
   throw new BunhouseError("UNAVAILABLE", `the daemon (process ${daemon.pid}) cannot be ended`)
 }
 
-/** True once it is gone. False when it refuses, or when the time is up. */
-async function endsByRequest(options: EndOptions): Promise<boolean> {
-  const { daemon, url, environment, timeoutMs, progress } = options
-  if (url === undefined || timeoutMs === 0) return false
+/** Asks it. True once it is gone, false when the time is up. */
+async function endsByItself(options: EndOptions): Promise<boolean> {
+  const { daemon, timeoutMs, progress } = options
+  if (timeoutMs === 0) return false
   const dueAt = now() + timeoutMs
-  const refused = new AbortController()
-  const control = new Control(() => resolveAddress({ url }, environment))
-  const asked = control.request("POST", paths.shutdown, undefined, timeoutMs).catch((error) => {
-    // Nobody answers: it is stopping already, or hangs. Anything else is a no.
-    const isSilent = error instanceof BunhouseError && SILENT.has(error.code)
-    if (!isSilent) refused.abort()
-  })
-  void asked // Its end is the process's end, which is waited for below.
-  if (await isGone(daemon, Math.min(timeoutMs, QUIET_MS), refused.signal)) return true
-  if (refused.signal.aborted || now() >= dueAt) return false
+  void ask(options) // Its end is the process's end, which is waited for below.
+  if (await isGone(daemon, Math.min(timeoutMs, QUIET_MS))) return true
+  if (now() >= dueAt) return false
   progress("waiting for the daemon; it lets running calls end")
-  return isGone(daemon, dueAt - now(), refused.signal)
+  return isGone(daemon, dueAt - now())
 }
 
-const SILENT: ReadonlySet<string> = new Set(["NO_DAEMON", "DEADLINE_EXCEEDED"])
+/** By a request; where that cannot be made, or is refused, by a first signal, which means the same. Never rejects. */
+async function ask({ daemon, url, environment, timeoutMs }: EndOptions): Promise<void> {
+  if (url !== undefined) {
+    const control = new Control(() => resolveAddress({ url }, environment))
+    try {
+      await control.request("POST", paths.shutdown, undefined, timeoutMs)
+      return
+    } catch (error) {
+      // It hangs, and the time is up.
+      if (error instanceof BunhouseError && error.code === "DEADLINE_EXCEEDED") return
+    }
+  }
+  signal(daemon, "SIGTERM")
+}
 
 async function isGone(
   daemon: ProcessIdentity,

@@ -2,6 +2,7 @@ import { setDefaultTimeout } from "bun:test"
 import { readFileSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
 import { Daemon } from "../../client/daemon.ts"
+import type { ConnectOptions } from "../../client/settings.ts"
 import { homePaths, type HomePaths } from "../../protocol/home.ts"
 import { type TemporaryFolder, temporaryFolder } from "../support/folder.ts"
 import { natsServer } from "../support/nats-server.ts"
@@ -28,7 +29,7 @@ export interface CommandLine extends AsyncDisposable {
   /** Pid of the daemon, from its record. */
   daemonPid(): number
   /** The library, as a client of the daemon that runs now. */
-  connect(): Daemon
+  connect(options?: ConnectOptions): Daemon
   /** Processes of this home: what has its folder in its arguments or works in it. */
   processes(): string[]
 }
@@ -83,8 +84,8 @@ export async function commandLine(
     spawn,
     run: (...words) => withinTime(spawn(...words), words),
     daemonPid: () => JSON.parse(readFileSync(home.daemon, "utf8")).pid,
-    connect() {
-      const client = new Daemon({}, { BUNHOUSE_HOME: home.root })
+    connect(options = {}) {
+      const client = new Daemon(options, { BUNHOUSE_HOME: home.root })
       clients.push(client)
       return client
     },

@@ -41,15 +41,46 @@ describe("bunhouse stop", () => {
     expect(cli.processes()).toEqual([])
   })
 
-  test("goes on after a wrong token, because the process is ours", async () => {
+  test.each(["a wrong token", "no token"])(
+    "with %s asks by a signal, because the process is ours, and lets running calls end",
+    async (which) => {
+      await using cli = await commandLine(() => ({ BUNHOUSE_TOKEN: "right-token-right-token" }))
+      await cli.run("start")
+      const here = cli.connect({ token: "right-token-right-token" })
+      const nap = await fn(async function nap(ms: number) {
+        await Bun.sleep(ms)
+        return "slept"
+      }).to(here)
+      const napping = nap(1_500)
+      await until(async () => (await here.status()).callsInFlight === 1, "the call to run")
+      await using stranger = await commandLine(() => ({
+        BUNHOUSE_HOME: cli.home.root,
+        BUNHOUSE_TOKEN: which === "no token" ? "" : "wrong-token-wrong-token",
+      }))
+      const { exitCode, stdout, stderr } = await stranger.run("stop")
+      expect(await napping).toBe("slept")
+      expect([exitCode, stdout]).toEqual([0, expect.stringContaining("stopped the daemon")])
+      expect(stderr).toBe("bunhouse: waiting for the daemon; it lets running calls end\n")
+      expect(cli.processes()).toEqual([])
+    },
+  )
+
+  test("with a wrong token, ends one whose calls take longer than the time allowed", async () => {
     await using cli = await commandLine()
     await cli.run("start")
+    const nap = await fn(async function nap(ms: number) {
+      await Bun.sleep(ms)
+    }).to(cli.connect())
+    const napping = nap(60_000).catch((error: unknown) => error)
+    await until(async () => (await cli.connect().status()).callsInFlight === 1, "the call to run")
     await using stranger = await commandLine(() => ({
       BUNHOUSE_HOME: cli.home.root,
       BUNHOUSE_TOKEN: "wrong-token-wrong-token",
     }))
-    const { exitCode, stdout } = await stranger.run("stop")
+    const { exitCode, stdout, stderr } = await stranger.run("stop", "--timeout", "200ms")
     expect([exitCode, stdout]).toEqual([0, expect.stringContaining("ended the daemon")])
+    expect(stderr).toContain("did not end by itself; ending it by signals")
+    expect(await napping).toBeInstanceOf(Error)
     expect(cli.processes()).toEqual([])
   })
 
