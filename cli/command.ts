@@ -12,7 +12,7 @@ export interface Cli {
 
 /** What a command has to say in the end: the same for a program (`--json`) and for a person. */
 export interface Answer {
-  /** Printed as one JSON document. */
+  /** Printed as one JSON document; undefined when all that there is to say was printed as it came. */
   readonly document: unknown
   /** Printed as it is; nothing when it is empty. */
   readonly text: string
@@ -48,7 +48,7 @@ export async function printAnswer(
   isJson: boolean,
   { document, text, suggestion }: Answer,
 ): Promise<void> {
-  if (isJson) return terminal.print(JSON.stringify(document ?? null))
+  if (isJson) return document === undefined ? undefined : terminal.print(JSON.stringify(document))
   if (text !== "") await terminal.print(text)
   if (suggestion !== undefined) terminal.suggest(suggestion)
 }

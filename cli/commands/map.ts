@@ -1,4 +1,6 @@
 import { Daemon } from "../../client/daemon.ts"
+import type { MapProgress } from "../../client/map.ts"
+import { setQuiet } from "../../client/notices.ts"
 import { progressBar } from "../../client/progress-bar.ts"
 import type { LogLine } from "../../client/logs.ts"
 import type { Remote, UntypedFunction } from "../../client/remote.ts"
@@ -31,13 +33,18 @@ export async function map(cli: Cli, target: string, options: MapCommandOptions):
   const { url, token } = daemonAddress(environment)
   using daemon = new Daemon({ url, token }, environment)
   const found: Remote<UntypedFunction> = await daemon.get(target)
+  const isQuiet = (environment["BUNHOUSE_QUIET"] ?? "") !== ""
+  setQuiet(isQuiet)
   // Results are on stdout.
   const onLog = ({ text }: LogLine) => terminal.say(printable(text))
-  const remote = found.with({ onLog, ...(timeoutMs !== undefined && { timeoutMs }) })
+  const remote = found.with({
+    ...(!isQuiet && { onLog }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  })
   const more = concurrency === undefined ? {} : { concurrency }
-  const total = process.stderr.isTTY ? await countLines(options.file) : undefined
-  const draw = progressBar(target)
-  const onProgress: typeof draw = (progress) => draw({ ...progress, total })
+  const total = process.stderr.isTTY && !isQuiet ? await countLines(options.file) : undefined
+  const draw = isQuiet ? () => undefined : progressBar(target)
+  const onProgress = (progress: MapProgress) => draw({ ...progress, total })
   const given = { ...more, onProgress, settled: true } as const
   const items = jsonItems(lines)
   const run = isSpread
@@ -51,7 +58,7 @@ export async function map(cli: Cli, target: string, options: MapCommandOptions):
     }
     await terminal.print(isSettled ? settledText(result) : valueText(result))
   }
-  return { ...NOTHING, exitCode: failures === 0 ? 0 : EXIT_THROWN }
+  return { document: undefined, text: "", exitCode: failures === 0 ? 0 : EXIT_THROWN }
 }
 
 function settledText(result: PromiseSettledResult<unknown>): string {
@@ -66,11 +73,9 @@ function valueText(result: PromiseSettledResult<unknown>): string {
 /** The first failure ends it; the message is that of `bunhouse call`. */
 function failed({ terminal }: Cli, target: string, reason: unknown): Answer {
   const isOurs = reason instanceof BunhouseError
-  const text = isOurs
-    ? failureText(reason)
-    : renderThrown(thrownDocument(reason), target, terminal.messageStyle)
-  terminal.say(text)
-  return { ...NOTHING, exitCode: isOurs ? exitOf(reason) : EXIT_THROWN }
+  const error = thrownDocument(reason)
+  terminal.say(isOurs ? failureText(reason) : renderThrown(error, target, terminal.messageStyle))
+  return { document: { error }, text: "", exitCode: isOurs ? exitOf(reason) : EXIT_THROWN }
 }
 
 async function openLines(path: string | undefined): Promise<ReadableStream<Uint8Array>> {
@@ -96,6 +101,3 @@ async function* checkLists(items: AsyncIterable<unknown>): AsyncGenerator<unknow
     yield item
   }
 }
-
-/** Every line was printed when it came. */
-const NOTHING: Answer = { document: undefined, text: "" }

@@ -26,6 +26,8 @@ export interface CommandLine extends AsyncDisposable {
   run(...words: string[]): Promise<Ran>
   /** Starts a command; whoever does may end it early. */
   spawn(...words: string[]): Started
+  /** The same, with other variables beside those of the command line. */
+  spawnWith(more: Readonly<Record<string, string>>, ...words: string[]): Started
   /** Pid of the daemon, from its record. */
   daemonPid(): number
   /** The library, as a client of the daemon that runs now. */
@@ -71,17 +73,19 @@ export async function commandLine(
   }
   const started = new Set<Started>()
   const clients: Daemon[] = []
-  const spawn = (...words: string[]): Started => {
-    const program = spawnProgram(words, variables, folder.path)
+  const spawnWith: CommandLine["spawnWith"] = (others, ...words) => {
+    const program = spawnProgram(words, { ...variables, ...others }, folder.path)
     started.add(program)
     void program.ended.then(() => started.delete(program))
     return program
   }
+  const spawn = (...words: string[]): Started => spawnWith({}, ...words)
   return {
     folder,
     home,
     variables,
     spawn,
+    spawnWith,
     run: (...words) => withinTime(spawn(...words), words),
     daemonPid: () => JSON.parse(readFileSync(home.daemon, "utf8")).pid,
     connect(options = {}) {

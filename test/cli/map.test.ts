@@ -17,6 +17,7 @@ beforeAll(async () => {
     { name: "square" },
   ).to(cli.connect())
   await fn((a: number, b: number) => a + b, { name: "add" }).to(cli.connect())
+  await fn(async () => Bun.sleep(60_000), { name: "nap" }).to(cli.connect())
 })
 
 afterAll(() => cli[Symbol.asyncDispose]())
@@ -63,6 +64,37 @@ describe("bunhouse map", () => {
       { status: "rejected", reason: expect.objectContaining({ name: "RangeError" }) },
       { status: "fulfilled", value: 9 },
     ])
+  })
+
+  test("--json prints the same lines, and a failure behind them", async () => {
+    const path = file("2\n13\n3\n")
+    const done = await cli.run("map", "square", "--file", file("1\n2\n"), "--json")
+    expect([done.exitCode, done.stdout]).toEqual([0, "1\n4\n"])
+    const settled = await cli.run("map", "square", "--file", path, "--settled", "--json")
+    expect(settled.stdout).toBe(
+      (await cli.run("map", "square", "--file", path, "--settled")).stdout,
+    )
+    const threw = await cli.run("map", "square", "--file", path, "--json")
+    expect(threw.exitCode).toBe(1)
+    const [first, ...rest] = threw.stdout.trimEnd().split("\n")
+    expect([first, rest.length]).toEqual(["4", 1])
+    expect(JSON.parse(rest.join())).toEqual({
+      error: { name: "RangeError", message: "bad luck", stack: expect.any(String) },
+    })
+    const late = await cli.run("map", "nap", "--file", path, "--timeout", "50ms", "--json")
+    expect([late.exitCode, late.json.error.code]).toEqual([8, "DEADLINE_EXCEEDED"])
+  })
+
+  test("shows what functions print as messages, unless it is to be quiet", async () => {
+    await fn(function talk(x: number) {
+      console.log("got", x)
+      return x
+    }).to(cli.connect())
+    const loud = await cli.run("map", "talk", "--file", file("1\n"))
+    expect([loud.stdout, loud.stderr]).toEqual(["1\n", "got 1\n"])
+    const words = ["map", "talk", "--file", file("1\n")]
+    const quiet = await cli.spawnWith({ BUNHOUSE_QUIET: "1" }, ...words).ended
+    expect([quiet.stdout, quiet.stderr]).toEqual(["1\n", ""])
   })
 
   test("refuses what is no JSON by its number, and files that are not there", async () => {
