@@ -56,12 +56,13 @@ export async function printAnswer(
 /** What failed, for people. A defect is shown with its trace; everything else explains itself. */
 export function failureText(error: BunhouseError): string {
   const { code, message, cause } = error
-  if (code === "UNAUTHENTICATED") return `bunhouse: ${WRONG_TOKEN}`
+  if (code === "UNAUTHENTICATED" && REFUSAL.test(message)) return `bunhouse: ${WRONG_TOKEN}`
   const isDefect = code === "INTERNAL" && cause instanceof Error
   const trace = isDefect ? `\n${printable(cause.stack ?? "")}` : ""
   return `bunhouse: ${printable(message)}${trace}`
 }
 
-/** The daemon's own words are for who speaks HTTP. */
+/** The daemon's own words are for who speaks HTTP; those of a broker explain themselves. */
+const REFUSAL = /^expected the header `authorization: /
 const WRONG_TOKEN =
   "the daemon does not accept this token; it comes from BUNHOUSE_TOKEN, else from the file `token` in the state folder"

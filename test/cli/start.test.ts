@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
+import { startCluster } from "../support/cluster.ts"
 import { natsServer } from "../support/nats-server.ts"
 import { isRunning, sendSignal } from "../support/processes.ts"
 import { writeScript } from "../support/script.ts"
@@ -138,6 +139,16 @@ describe("bunhouse start that fails", () => {
     expect(exitCode).toBe(6)
     expect(stderr).toContain("BUNHOUSE_NATS_SERVER: ")
     expect(cli.processes()).toEqual([])
+  })
+
+  test("passes the words of a broker on that refuses its credentials", async () => {
+    await using cluster = await startCluster()
+    const url = cluster.url.replace(cluster.password, "wrong")
+    await using cli = await commandLine(() => ({ BUNHOUSE_NATS_URL: url }))
+    const { exitCode, stderr } = await cli.run("start")
+    expect(exitCode).toBe(3)
+    expect(stderr).toMatch(/^bunhouse: the broker at nats:\/\/127\.0\.0\.1:\d+ cannot be reached: /)
+    expect(stderr).not.toContain("BUNHOUSE_TOKEN")
   })
 
   test("shows the end of the log of a daemon that died without a word", async () => {
