@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from "node:fs"
+import { resolve } from "node:path"
 import {
   asBunhouseError,
   BunhouseError,
@@ -87,7 +88,7 @@ function spawn(options: LaunchOptions, log: number): Bun.Subprocess<"ignore", "p
     const program = daemonProgram(home.cache, environment)
     return Bun.spawn([process.execPath, ...flags, program, host, port], {
       cwd: home.root,
-      env: { ...ALLOCATOR, ...environment },
+      env: { ...ALLOCATOR, ...environment, ...absolutePaths(environment) },
       stdin: "ignore",
       stdout: "pipe",
       stderr: log,
@@ -97,6 +98,18 @@ function spawn(options: LaunchOptions, log: number): Bun.Subprocess<"ignore", "p
     closeSync(log)
   }
 }
+
+/** Variables that name a file as seen from here; the daemon works elsewhere (L2). */
+function absolutePaths(environment: Environment): Environment {
+  const paths: Record<string, string> = {}
+  for (const name of PATH_VARIABLES) {
+    const path = environment[name] ?? ""
+    if (path !== "") paths[name] = resolve(path)
+  }
+  return paths
+}
+
+const PATH_VARIABLES = ["BUNHOUSE_HOME", "BUNHOUSE_NATS_SERVER", "BUNHOUSE_NATS_CREDS"]
 
 /** Undefined when the process ended, or was silent for too long, without a last word. */
 async function lastStartLine(

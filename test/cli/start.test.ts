@@ -30,6 +30,24 @@ describe("bunhouse start", () => {
     expect(cli.daemonPid()).toBe(pid)
   })
 
+  test("takes paths of its variables from the folder where it stands", async () => {
+    const { path } = await natsServer()
+    await using cli = await commandLine()
+    writeScript(cli.folder.join("bin", "nats-server"), `exec ${path} "$@"`)
+    const relative = { BUNHOUSE_HOME: "home", BUNHOUSE_NATS_SERVER: "bin/nats-server" }
+    const { exitCode, json } = await cli.spawnWith(relative, "start", "--json").ended
+    expect([exitCode, json.home]).toEqual([0, cli.home.root])
+    expect((await cli.run("status", "--json")).json.pid).toBe(json.pid)
+    const { stdout } = await cli.spawnWith(relative, "stop").ended
+    expect(stdout).toBe(`stopped the daemon (process ${json.pid})\n`)
+    const credentials = {
+      BUNHOUSE_NATS_URL: "nats://127.0.0.1:1",
+      BUNHOUSE_NATS_CREDS: "own.creds",
+    }
+    const { stderr } = await cli.spawnWith(credentials, "start").ended
+    expect(stderr).toContain(cli.folder.join("own.creds"))
+  })
+
   test("tells how to move a daemon that runs elsewhere than asked", async () => {
     await using cli = await commandLine()
     await cli.run("start")
