@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import type { Listen } from "../commands/start.ts"
-import { parseCount, parseDurationMs, parsePort } from "../option-values.ts"
+import { parseCount, parseDurationMs, parseHost, parsePort } from "../option-values.ts"
 import { addCommand, type JsonFlag, type Run, type TimeoutFlag } from "./command.ts"
 
 /** Commands about the daemon: `start`, `stop`, `restart`, `logs`. */
@@ -85,7 +85,7 @@ interface ListenFlags {
 
 function listenOf({ host, port }: ListenFlags): Listen {
   return {
-    ...(host !== undefined && { host }),
+    ...(host !== undefined && { host: parseHost("--host", host) }),
     ...(port !== undefined && { port: parsePort("--port", port) }),
   }
 }

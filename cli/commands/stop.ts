@@ -7,8 +7,6 @@ export interface Stopped {
   /** Undefined when none was running. */
   readonly end: End | undefined
   readonly pid: number | undefined
-  /** Where it listened, as far as known. */
-  readonly url: string | undefined
 }
 
 /** `bunhouse stop`: resolves when the daemon's process is gone. */
@@ -31,14 +29,14 @@ export async function stopDaemon(
   if (found.kind === "none") {
     if (found.leftover !== undefined) progress(LEFTOVER_TEXTS[found.leftover])
     removeLeftover(home)
-    return { end: undefined, pid: undefined, url: undefined }
+    return { end: undefined, pid: undefined }
   }
   const isListed = found.kind === "listed"
   const daemon = isListed ? found.record : found.process
   const url = isListed ? found.record.url : undefined
   const end = await endDaemon({ daemon, url, environment, timeoutMs, progress })
   removeLeftover(home)
-  return { end, pid: daemon.pid, url }
+  return { end, pid: daemon.pid }
 }
 
 const END_TEXTS: Readonly<Record<End, string>> = {

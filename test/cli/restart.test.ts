@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fn } from "../../client/index.ts"
 import { isRunning, sendSignal } from "../support/processes.ts"
@@ -46,6 +47,35 @@ describe("bunhouse restart", () => {
     const moved = await cli.run("restart", "--port", "0", "--json")
     expect(moved.exitCode).toBe(0)
     expect(moved.json.url).not.toBe(json.url)
+  })
+
+  test.each([
+    [["--host", ""], {}, 2, "expected --host to be a host name or an address such as 127.0.0.1"],
+    [["--host", "[::1]"], {}, 2, "expected --host to be"],
+    [["--host", "127.0.0.1:80"], {}, 2, "expected --host to be"],
+    [["--host", "nowhere.invalid"], {}, 6, "cannot listen on nowhere.invalid"],
+    [["--host", "192.0.2.1"], {}, 6, "cannot listen on 192.0.2.1"],
+    [[], { BUNHOUSE_HOST: "a b" }, 2, "expected BUNHOUSE_HOST to be"],
+    [[], { BUNHOUSE_PORT: "http" }, 2, "expected BUNHOUSE_PORT to be"],
+  ])("refuses %p with %p while the old daemon runs on", async (words, variables, exit, why) => {
+    await using cli = await commandLine()
+    const { json } = await cli.run("start", "--json")
+    const { exitCode, stderr } = await cli.spawnWith(variables, "restart", ...words).ended
+    expect([exitCode, stderr]).toEqual([exit, expect.stringContaining(why)])
+    expect((await cli.run("status", "--json")).json).toMatchObject({ running: true, pid: json.pid })
+  })
+
+  test("of a daemon whose address cannot be read has to be told one", async () => {
+    await using cli = await commandLine(() => ({ BUNHOUSE_PORT: "" }))
+    const { json } = await cli.run("start", "--port", "0", "--json")
+    const record: object = JSON.parse(readFileSync(cli.home.daemon, "utf8"))
+    writeFileSync(cli.home.daemon, JSON.stringify({ ...record, url: "http://[[::1]]:80" }))
+    const { exitCode, stderr } = await cli.run("restart")
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("--host and --port")])
+    expect(isRunning(json.pid)).toBe(true)
+    const told = await cli.run("restart", "--host", "127.0.0.1", "--port", "0", "--json")
+    expect([told.exitCode, told.json.wasRunning]).toEqual([0, true])
+    expect(isRunning(json.pid)).toBe(false)
   })
 
   test("lets running calls end first", async () => {
