@@ -84,6 +84,7 @@ export function addJobs(program: Command, run: Run): void {
     .action((options: JobsFlags & JsonFlag) =>
       run(options, async (cli) => {
         const limit = parseCount("--limit", options.limit)
+        if (options.dead === true && options.state !== undefined) throw twoFilters()
         const state = options.dead === true ? "dead" : options.state
         return (await import("../commands/jobs.ts")).jobs(cli, { state, limit })
       }),
@@ -94,6 +95,10 @@ interface JobsFlags {
   readonly state?: string
   readonly dead?: true
   readonly limit: string
+}
+
+function twoFilters(): BunhouseError {
+  return new BunhouseError("INVALID_ARGUMENT", "--dead and --state are filters: one of them")
 }
 
 export function addJob(program: Command, run: Run): void {

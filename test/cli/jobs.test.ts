@@ -50,6 +50,11 @@ describe("bunhouse jobs", () => {
     expect((await cli.run("jobs", "--dead", "--json")).json.jobs).toHaveLength(1)
   })
 
+  test("refuses two filters", async () => {
+    const { exitCode, stderr } = await cli.run("jobs", "--dead", "--state", "failed")
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("one of them")])
+  })
+
   test("refuses a state that is none", async () => {
     const { exitCode, stderr } = await cli.run("jobs", "--state", "asleep")
     expect(exitCode).toBe(2)
