@@ -13,16 +13,19 @@ export interface DeployTarget {
 /**
  * Reads `jobs.ts` or `jobs.ts:resize`.
  *
- * @throws {BunhouseError} NOT_FOUND where there is no such file.
+ * @throws {BunhouseError} NOT_FOUND where there is no such file, INVALID_ARGUMENT for a colon without a name behind it.
  */
 export function parseTarget(text: string): DeployTarget {
   const colon = text.lastIndexOf(":")
   const isWhole = colon === -1 || isFile(text)
-  const name = isWhole ? "" : text.slice(colon + 1)
+  const name = text.slice(colon + 1)
   const path = isWhole ? text : text.slice(0, colon)
   if (!isFile(path))
     throw new BunhouseError("NOT_FOUND", `there is no file ${JSON.stringify(path)}`)
-  return { file: resolve(path), export: name === "" ? undefined : name }
+  if (isWhole) return { file: resolve(path), export: undefined }
+  if (name !== "") return { file: resolve(path), export: name }
+  const message = `expected the name of an export behind ${JSON.stringify(text)}; the whole module is ${JSON.stringify(path)}`
+  throw new BunhouseError("INVALID_ARGUMENT", message)
 }
 
 /** `jobs` for `src/jobs.ts`. */

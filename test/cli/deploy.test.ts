@@ -100,6 +100,7 @@ describe("bunhouse deploy", () => {
     ["exits.ts:f", 5, "ended the process that loads it (exit code 7)"],
     ["forever.ts:f", 5, "did not load within 500 ms"],
     ["good.ts:g", 4, "has no export g; it has f"],
+    ["good.ts:", 2, "expected the name of an export behind"],
     ["captures.ts:f", 2, "captures.ts:1"],
   ])("of %s exits with %d and says %p", async (target, exit, reason) => {
     const good = "export const f = async () => 1"
