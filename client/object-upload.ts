@@ -2,6 +2,7 @@ import { Fields } from "../protocol/fields.ts"
 import { BYTES_TYPE, PAYLOAD_TYPE, paths } from "../protocol/http.ts"
 import { OBJECT_BYTES_MAX, OBJECT_PART_BYTES_MAX } from "../protocol/limits.ts"
 import { type ObjectInfo, type PutOptions, readObjectInfo, tooLarge } from "../protocol/object.ts"
+import { partsOfBlob, sizeOf } from "./blob-parts.ts"
 import type { Control } from "./control.ts"
 
 /** Where the bytes of an object come from. */
@@ -77,16 +78,13 @@ async function putParts(
 
 /** Cuts a source into parts of OBJECT_PART_BYTES_MAX; only the last one is shorter. Each is valid until the next one. */
 async function* partsOf(source: ObjectSource): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  if (source instanceof ReadableStream) {
-    yield* partsOfStream(source)
-    return
-  }
-  const length = lengthOf(source)
-  for (let from = 0; from < length; from += OBJECT_PART_BYTES_MAX) {
-    const to = from + OBJECT_PART_BYTES_MAX
-    // A copy: whoever put the bytes may change them.
-    if (source instanceof Blob) yield await source.slice(from, to).bytes()
-    else yield new Uint8Array(source.subarray(from, to))
+  if (source instanceof ReadableStream) yield* partsOfStream(source)
+  else if (source instanceof Blob) yield* partsOfBlob(source)
+  else {
+    for (let from = 0; from < source.length; from += OBJECT_PART_BYTES_MAX) {
+      // A copy: whoever put the bytes may change them.
+      yield new Uint8Array(source.subarray(from, from + OBJECT_PART_BYTES_MAX))
+    }
   }
 }
 
@@ -111,7 +109,7 @@ async function* partsOfStream(
 }
 
 function lengthOf(source: Uint8Array | Blob): number {
-  return source instanceof Blob ? source.size : source.length
+  return source instanceof Blob ? sizeOf(source) : source.length
 }
 
 function sha256Of(bytes: Uint8Array): string {

@@ -44,7 +44,8 @@ export class Objects {
    * Keeps raw bytes: those of a Uint8Array, a Blob (`Bun.file(…)` is one) or a stream, which come back as a Uint8Array.
    *
    * @throws {BunhouseError} PAYLOAD_TOO_LARGE over 1 GiB, OVERLOADED when the daemon's room for objects is used up,
-   *   INVALID_ARGUMENT for a bad name or time. What a stream throws, is thrown.
+   *   INVALID_ARGUMENT for a bad name or time, and for a file that is not there, is no file, or changes meanwhile. What a
+   *   stream throws, is thrown.
    */
   put(content: ObjectContent, options?: PutObjectOptions): Promise<ObjectRef<Uint8Array>>
   /**
