@@ -3,6 +3,7 @@ import { FILES_TYPE, JSON_TYPE, PROTOCOL_HEADER } from "../protocol/http.ts"
 import { CONTROL_TIMEOUT_MS, SEND_MS_PER_MIB_MAX } from "../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
 import { type Address, noDaemon } from "./settings.ts"
+import { isUntrusted, untrusted } from "./untrusted.ts"
 
 /** Requests to the daemon that are not calls: JSON over HTTP, or bytes: a shipped folder, an object. */
 export class Control {
@@ -17,7 +18,7 @@ export class Control {
    * `keepsConnection`: for the next request; false for one beside another that takes its time.
    *
    * @throws {BunhouseError} the daemon's refusal; NO_DAEMON when nobody answers; UNAVAILABLE when whoever answers is no
-   *   daemon; DEADLINE_EXCEEDED.
+   *   daemon, or cannot be trusted; DEADLINE_EXCEEDED.
    */
   async request(
     method: "GET" | "PUT" | "POST" | "DELETE",
@@ -119,5 +120,5 @@ function unreachable(
     const message = `the daemon at ${url} did not answer ${method} ${path} within ${timeoutMs} ms`
     return new BunhouseError("DEADLINE_EXCEEDED", message, { cause })
   }
-  return noDaemon(url, cause)
+  return isUntrusted(cause) ? untrusted(url, cause) : noDaemon(url, cause)
 }

@@ -46,7 +46,7 @@ export class Link {
     this.control = new Control(address)
     this.jobs = new JobRequests(this.control)
     this.connection = new Connection(way?.open ?? byWebSocket(address))
-    this.blocking = blockingCaller(options, address, this.connection, way)
+    this.blocking = this.#blockingCaller(address, way)
   }
 
   address(): Address {
@@ -58,14 +58,10 @@ export class Link {
     this.blocking.close()
     this.jobs.close()
   }
-}
 
-function blockingCaller(
-  options: ConnectOptions,
-  address: () => Address,
-  connection: Connection,
-  way: OwnWay | undefined,
-): BlockingCaller {
-  if (way?.wait !== undefined) return new ConnectionCaller(connection, way.wait)
-  return options.blocking === "resident" ? new ResidentCaller(address) : new SpawnCaller(address)
+  #blockingCaller(address: () => Address, way: OwnWay | undefined): BlockingCaller {
+    if (way?.wait !== undefined) return new ConnectionCaller(this.connection, way.wait)
+    if (this.#options.blocking === "resident") return new ResidentCaller(address)
+    return new SpawnCaller(() => ({ ...address(), environment: this.environment }))
+  }
 }

@@ -1,9 +1,13 @@
 import { BunhouseError, type ErrorCode, fromErrorRecord, type Ran } from "../../protocol/errors.ts"
+import { Fields } from "../../protocol/fields.ts"
+import type { Environment } from "../../protocol/home.ts"
 import { FRAMES_TYPE } from "../../protocol/http.ts"
 import { BODY_BYTES_MAX, ENV_PAYLOAD_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import type { Names } from "../outcome.ts"
 import { type Address, noDaemon } from "../settings.ts"
+import { isUntrusted, untrusted } from "../untrusted.ts"
+import { trustOf } from "./trust.ts"
 
 /**
  * One request by a program of its own, which this process waits for.
@@ -12,20 +16,21 @@ import { type Address, noDaemon } from "../settings.ts"
  * B1. No shell, and no secret in an argument or an environment variable: everything goes through stdin.
  * B2. It returns by the deadline plus DEADLINE_GRACE_MS, whatever the program, the daemon or the network do.
  * B3. Nothing of the caller's folder (bunfig, .env, preloads) takes part in the program's start.
+ * B4. It trusts whom the caller trusts (trust.ts), and asks no proxy.
  *
  * @param path of the daemon, which takes a batch of frames there and answers with one.
  * @param timeoutMs 0 for no deadline.
  * @throws {BunhouseError} what the daemon answered instead, or why nobody did.
  */
 export function exchange(
-  { url, token }: Address,
+  { url, token, environment }: Caller,
   path: string,
   names: Names,
   body: Uint8Array,
   timeoutMs: number,
 ): Buffer {
   const input = inputOf({ url: `${url}${path}`, token, type: FRAMES_TYPE }, body)
-  const result = run(names, input, timeoutMs)
+  const result = run(names, input, timeoutMs, environment)
   if (result.exitedDueToTimeout) {
     throw failure(
       names,
@@ -47,12 +52,17 @@ export function exchange(
   )
 }
 
-function run(names: Names, input: Buffer, timeoutMs: number) {
+/** Who makes the request, and from where. */
+export interface Caller extends Address {
+  readonly environment: Environment
+}
+
+function run(names: Names, input: Buffer, timeoutMs: number, environment: Environment) {
   try {
     return Bun.spawnSync([process.execPath, ...FLAGS, PROGRAM], {
       cwd: PROGRAM_FOLDER,
       // Lets a compiled program act as `bun`.
-      env: { BUN_BE_BUN: "1" },
+      env: { ...trustOf(environment), BUN_BE_BUN: "1" },
       stdin: input,
       stdout: "pipe",
       stderr: "pipe",
@@ -85,24 +95,43 @@ function refusalIn(url: string, body: Buffer): BunhouseError {
   return new BunhouseError("UNAVAILABLE", `whoever listens at ${url} is no bunhouse daemon`)
 }
 
-/** Nobody answered. Only where there was no connection it is certain that nothing ran. */
+/** Nobody answered. Only where there was no connection, or none to rely on, it is certain that nothing ran. */
 function unreachable(names: Names, url: string, stderr: Buffer): BunhouseError {
-  const text = stderr.toString()
-  if (NOT_CONNECTED.test(text)) return noDaemon(url, new Error(text))
+  const cause = causeIn(stderr.toString())
+  if (isUntrusted(cause)) return untrusted(url, cause)
+  if (NOT_CONNECTED.has(cause.code)) return noDaemon(url, cause)
   return failure(
     names,
     "DAEMON_LOST",
     "maybe",
-    `the connection to the daemon was lost during the call (${text.slice(0, 300)})`,
+    `the connection to the daemon was lost during the call (${cause.message.slice(0, 300)})`,
   )
+}
+
+/** What the program has written of it, in the last line: Bun may have had its say about certificates before. */
+function causeIn(text: string): Error & { readonly code: string } {
+  const said = text.trimEnd().split("\n").at(-1) ?? ""
+  try {
+    const fields = new Fields("why nobody answered", JSON.parse(said))
+    return Object.assign(new Error(fields.text("message")), { code: fields.text("code") })
+  } catch {
+    return Object.assign(new Error(text), { code: "" })
+  }
 }
 
 export function failure(names: Names, code: ErrorCode, ran: Ran, reason: string): BunhouseError {
   return new BunhouseError(code, `${names.env}/${names.function}: ${reason}`, { ran, ...names })
 }
 
-const NOT_CONNECTED =
-  /^\{"code":"(ConnectionRefused|FailedToOpenSocket|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)"/
+const NOT_CONNECTED: ReadonlySet<string> = new Set([
+  "ConnectionRefused",
+  "FailedToOpenSocket",
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+])
 const PROGRAM = sourcePath("client/blocking/program.js")
 const PROGRAM_FOLDER = sourcePath("client/blocking/")
 const FLAGS = ["--no-install", "--no-env-file"]

@@ -18,6 +18,8 @@ try {
     // The parent ends this program at the deadline; Bun's own limit is shorter than some calls.
     timeout: false,
     proxy: false,
+    // No daemon sends on. What was sent to one place says nothing of another.
+    redirect: "manual",
   })
   // Whoever answers with another type is no daemon, whatever its status.
   const isAnswer = response.status === 200 && response.headers.get("content-type") === head.type

@@ -7,16 +7,15 @@ import { paths } from "../../protocol/http.ts"
 import { ENV_PAYLOAD_BYTES_MAX } from "../../protocol/limits.ts"
 import { ItemJoiner } from "../../protocol/streams/item-joiner.ts"
 import { type Names, type Outcome, readOutcome } from "../outcome.ts"
-import type { Address } from "../settings.ts"
 import type { BlockingCall, BlockingStream, Chunk } from "./blocking-caller.ts"
-import { exchange, failure } from "./exchange.ts"
+import { type Caller, exchange, failure } from "./exchange.ts"
 
 /**
  * A stream that is fetched chunk by chunk, each by a program of its own. Between two chunks the daemon keeps it, and takes
  * in as much as the window allows.
  */
 export class SpawnStream implements BlockingStream {
-  readonly #address: () => Address
+  readonly #caller: () => Caller
   readonly #names: Names
   readonly #timeoutMs: number
   /** The call; undefined once it was made. */
@@ -27,8 +26,8 @@ export class SpawnStream implements BlockingStream {
   /** Under which the daemon keeps the stream, while it does. */
   #key: string | undefined
 
-  constructor(address: () => Address, { names, timeoutMs }: BlockingCall, batch: Uint8Array) {
-    this.#address = address
+  constructor(caller: () => Caller, { names, timeoutMs }: BlockingCall, batch: Uint8Array) {
+    this.#caller = caller
     this.#names = names
     this.#batch = batch
     this.#timeoutMs = timeoutMs
@@ -50,23 +49,23 @@ export class SpawnStream implements BlockingStream {
     if (key === undefined) return
     this.#key = undefined
     try {
-      exchange(this.#address(), paths.streamRelease(key), this.#names, NOTHING, RELEASE_MS_MAX)
+      exchange(this.#caller(), paths.streamRelease(key), this.#names, NOTHING, RELEASE_MS_MAX)
     } catch {
       // The daemon gives a stream up that nobody fetches from.
     }
   }
 
   #fetch(): Buffer {
-    const address = this.#address()
+    const caller = this.#caller()
     const batch = this.#batch
     if (batch !== undefined) {
       this.#batch = undefined
       this.#dueAt = this.#timeoutMs === 0 ? 0 : now() + this.#timeoutMs
-      return exchange(address, paths.frames, this.#names, batch, this.#timeoutMs)
+      return exchange(caller, paths.frames, this.#names, batch, this.#timeoutMs)
     }
     const path = paths.streamNext(this.#key ?? "")
     const left = this.#dueAt === 0 ? 0 : Math.max(1, Math.ceil(this.#dueAt - now()))
-    return exchange(address, path, this.#names, NOTHING, left)
+    return exchange(caller, path, this.#names, NOTHING, left)
   }
 
   #read(answer: Buffer): Chunk {

@@ -4,25 +4,24 @@ import { readHello } from "../../protocol/hello.ts"
 import { paths } from "../../protocol/http.ts"
 import { type Credit, RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
 import type { Names, Outcome } from "../outcome.ts"
-import type { Address } from "../settings.ts"
 import type { BlockingCall, BlockingCaller, BlockingStream, Logged } from "./blocking-caller.ts"
-import { exchange, failure } from "./exchange.ts"
+import { type Caller, exchange, failure } from "./exchange.ts"
 import { readReply } from "./reply.ts"
 import { SpawnStream } from "./spawn-stream.ts"
 
 /** Blocking calls by `Bun.spawnSync`: a program makes the one HTTP call, this process waits for it to end. */
 export class SpawnCaller implements BlockingCaller {
-  readonly #address: () => Address
+  readonly #caller: () => Caller
 
-  constructor(address: () => Address) {
-    this.#address = address
+  constructor(caller: () => Caller) {
+    this.#caller = caller
   }
 
   call(call: BlockingCall, logged: Logged): Outcome {
     const { names, timeoutMs } = call
     try {
       const batch = requestBatch(call)
-      const answer = exchange(this.#address(), paths.frames, names, batch, timeoutMs)
+      const answer = exchange(this.#caller(), paths.frames, names, batch, timeoutMs)
       return readAnswer(names, answer, logged)
     } catch (error) {
       const thrown = asBunhouseError(error, `the blocking call of ${names.env}/${names.function}`)
@@ -31,7 +30,7 @@ export class SpawnCaller implements BlockingCaller {
   }
 
   stream(call: BlockingCall, window: Credit): BlockingStream {
-    return new SpawnStream(this.#address, call, requestBatch(call, window))
+    return new SpawnStream(this.#caller, call, requestBatch(call, window))
   }
 
   close(): void {
