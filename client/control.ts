@@ -2,7 +2,7 @@ import { BunhouseError, fromErrorRecord } from "../protocol/errors.ts"
 import { FILES_TYPE, JSON_TYPE, PROTOCOL_HEADER } from "../protocol/http.ts"
 import { CONTROL_TIMEOUT_MS, SEND_MS_PER_MIB_MAX } from "../protocol/limits.ts"
 import { PROTOCOL_VERSION } from "../protocol/version.ts"
-import { type Address, noDaemon } from "./settings.ts"
+import { type Address, noDaemon, noToken } from "./settings.ts"
 import { isUntrusted, untrusted } from "./untrusted.ts"
 
 /** Requests to the daemon that are not calls: JSON over HTTP, or bytes: a shipped folder, an object. */
@@ -57,11 +57,12 @@ export class Control {
     throw fromErrorRecord("error" in answer ? answer.error : undefined)
   }
 
-  /** As `send`, but a refusal is an answer, too; and what `signal` was aborted with is thrown as it is. */
+  /** As `send`, but a refusal is an answer, too, unless it is for want of a token; and what `signal` was aborted with is thrown as it is. */
   async exchange(method: string, path: string, options: SendOptions): Promise<Response> {
     const { body, type = JSON_TYPE, timeoutMs = CONTROL_TIMEOUT_MS, signal } = options
     const { keepsConnection = true, headers = {} } = options
-    const { url, token } = this.#address()
+    const address = this.#address()
+    const { url, token } = address
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
@@ -82,7 +83,10 @@ export class Control {
       throw unreachable(url, method, path, timeoutMs, error)
     })
     this.#hadContact = true
-    return response
+    const refused = response.status === 401 ? noToken(address) : undefined
+    if (refused === undefined) return response
+    await response.body?.cancel()
+    throw refused
   }
 }
 

@@ -30,7 +30,10 @@ export interface ConnectOptions {
 export interface Address {
   /** Without a slash at the end. */
   readonly url: string
+  /** Empty where there is none, which lets nobody in. */
   readonly token: string
+  /** Where there is no token: the file that it was looked for in. */
+  readonly tokenFile?: string
 }
 
 /**
@@ -38,8 +41,10 @@ export interface Address {
  * what the running daemon wrote into the state folder. There is no default address: who listens there while no daemon
  * runs is a stranger, and must not be told the token.
  *
- * @throws {BunhouseError} INVALID_ARGUMENT for a URL that is none, NO_DAEMON where nothing says where a daemon is or how
- *   to get in, PERMISSION_DENIED for a token file that others may read.
+ * Whether there is a daemon that wants a token is known once it was asked: then `noToken` says that there is none.
+ *
+ * @throws {BunhouseError} INVALID_ARGUMENT for a URL that is none, NO_DAEMON where nothing says where a daemon is,
+ *   PERMISSION_DENIED for a token file that others may read.
  */
 export function resolveAddress(options: ConnectOptions, environment: Environment): Address {
   const home = homePaths(homeRoot(environment))
@@ -47,8 +52,9 @@ export function resolveAddress(options: ConnectOptions, environment: Environment
   const given = options.token ?? text(environment, "BUNHOUSE_TOKEN")
   // Inside of an env the daemon's own token is for the daemon's own address.
   const inside = options.url === undefined ? tokenInside() : undefined
-  const token = given ?? inside ?? tokenIn(home.token, url)
-  return { url: checkUrl(url), token }
+  const token = given ?? inside ?? tokenIn(home.token)
+  const address = { url: checkUrl(url), token: token ?? "" }
+  return token === undefined ? { ...address, tokenFile: home.token } : address
 }
 
 /** What the running daemon of a home says about itself; undefined when none has. */
@@ -76,6 +82,18 @@ export function noDaemon(url: string, cause?: unknown): BunhouseError {
   )
 }
 
+/** What a daemon answered to a call, which knows nothing of a token that was not found. */
+export function withReason(refusal: BunhouseError, address: Address): BunhouseError {
+  return refusal.code === "UNAUTHENTICATED" ? (noToken(address) ?? refusal) : refusal
+}
+
+/** The error for a daemon that wants a token; undefined where there is one, which it does not accept. */
+export function noToken({ url, tokenFile }: Address): BunhouseError | undefined {
+  if (tokenFile === undefined) return undefined
+  const message = `the daemon at ${url} wants a token, and there is none: set BUNHOUSE_TOKEN to the one that it was started with (there is no file ${tokenFile})`
+  return new BunhouseError("UNAUTHENTICATED", message, { ran: "no" })
+}
+
 /** A daemon that was killed leaves its record behind. */
 function runningUrl(home: HomePaths): string {
   const record = readDaemonRecord(home.daemon)
@@ -96,12 +114,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function tokenIn(path: string, url: string): string {
+function tokenIn(path: string): string | undefined {
   let mode: number
   try {
     mode = lstatSync(path).mode
-  } catch (cause) {
-    throw noDaemon(url, cause)
+  } catch {
+    return undefined
   }
   if (mode & 0o077) {
     throw new BunhouseError(

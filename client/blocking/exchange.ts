@@ -5,7 +5,7 @@ import { FRAMES_TYPE } from "../../protocol/http.ts"
 import { BODY_BYTES_MAX, ENV_PAYLOAD_BYTES_MAX, DEADLINE_GRACE_MS } from "../../protocol/limits.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import type { Names } from "../outcome.ts"
-import { type Address, noDaemon } from "../settings.ts"
+import { type Address, noDaemon, withReason } from "../settings.ts"
 import { isUntrusted, untrusted } from "../untrusted.ts"
 import { trustOf } from "./trust.ts"
 
@@ -23,12 +23,13 @@ import { trustOf } from "./trust.ts"
  * @throws {BunhouseError} what the daemon answered instead, or why nobody did.
  */
 export function exchange(
-  { url, token, environment }: Caller,
+  caller: Caller,
   path: string,
   names: Names,
   body: Uint8Array,
   timeoutMs: number,
 ): Buffer {
+  const { url, token, environment } = caller
   const input = inputOf({ url: `${url}${path}`, token, type: FRAMES_TYPE }, body)
   const result = run(names, input, timeoutMs, environment)
   if (result.exitedDueToTimeout) {
@@ -40,7 +41,7 @@ export function exchange(
     )
   }
   if (result.exitCode === 0) return result.stdout
-  if (result.exitCode === 10) throw refusalIn(url, result.stdout)
+  if (result.exitCode === 10) throw refusalIn(caller, result.stdout)
   if (result.exitCode === 11) throw unreachable(names, url, result.stderr)
   const end = result.signalCode ?? `exit code ${result.exitCode}`
   const detail = result.stderr.toString().slice(0, 500)
@@ -83,16 +84,16 @@ function inputOf(head: object, body: Uint8Array): Buffer {
   return Buffer.concat([length, headBytes, body])
 }
 
-function refusalIn(url: string, body: Buffer): BunhouseError {
+function refusalIn(caller: Caller, body: Buffer): BunhouseError {
   try {
     const answer: unknown = JSON.parse(body.toString())
     if (typeof answer === "object" && answer !== null && "error" in answer) {
-      return fromErrorRecord(answer.error)
+      return withReason(fromErrorRecord(answer.error), caller)
     }
   } catch {
     // Not JSON, so not from a daemon.
   }
-  return new BunhouseError("UNAVAILABLE", `whoever listens at ${url} is no bunhouse daemon`)
+  return new BunhouseError("UNAVAILABLE", `whoever listens at ${caller.url} is no bunhouse daemon`)
 }
 
 /** Nobody answered. Only where there was no connection, or none to rely on, it is certain that nothing ran. */

@@ -1,7 +1,7 @@
 import { BunhouseError } from "../../protocol/errors.ts"
 import { BODY_BYTES_MAX, RECONNECT_MS_MAX } from "../../protocol/limits.ts"
 import { now } from "../../protocol/deadlines.ts"
-import { type Address, noDaemon } from "../settings.ts"
+import { type Address, noDaemon, withReason } from "../settings.ts"
 import type { ChannelHandlers, OpenTransport, Transport } from "./transport.ts"
 import { ClientSocket } from "./websocket.ts"
 
@@ -34,8 +34,7 @@ export class Dialer implements Transport {
     const giveUpAt = this.#hadConnection ? now() + RECONNECT_MS_MAX : 0
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, WAIT_MS_MAX)) {
       try {
-        const { url, token } = this.#address()
-        const socket = await open(url, token, this.#handlers)
+        const socket = await open(this.#address(), this.#handlers)
         this.#hadConnection = true
         return socket
       } catch (error) {
@@ -48,7 +47,8 @@ export class Dialer implements Transport {
   }
 }
 
-async function open(url: string, token: string, handlers: ChannelHandlers): Promise<ClientSocket> {
+async function open(address: Address, handlers: ChannelHandlers): Promise<ClientSocket> {
+  const { url, token } = address
   let isOpen = false
   let end: string | undefined
   const socket = await ClientSocket.open(url, token, {
@@ -59,7 +59,7 @@ async function open(url: string, token: string, handlers: ChannelHandlers): Prom
       else end = reason
     },
   }).catch((error: unknown) => {
-    if (error instanceof BunhouseError) throw error
+    if (error instanceof BunhouseError) throw withReason(error, address)
     throw noDaemon(url, error)
   })
   if (end !== undefined) throw new BunhouseError("UNAVAILABLE", `the connection was ${end} at once`)

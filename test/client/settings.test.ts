@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
-import { resolveAddress } from "../../client/settings.ts"
+import { noToken, resolveAddress } from "../../client/settings.ts"
 import { type TemporaryFolder, temporaryFolder } from "../support/folder.ts"
 import { refusal } from "../support/sent.ts"
 
@@ -69,11 +69,14 @@ describe("resolveAddress()", () => {
     expect(error.message).toContain(JSON.stringify(url))
   })
 
-  test("without a token says how to get a daemon", () => {
+  test("without a token says where it was looked for: the daemon decides whether it wants one", () => {
     writeRecord(RECORD)
-    expect(refusal("NO_DAEMON", () => resolveAddress({}, environment)).message).toContain(
-      "bunhouse start",
-    )
+    const tokenFile = folder.join("home", "token")
+    const address = resolveAddress({}, environment)
+    expect(address).toEqual({ url: RECORD.url, token: "", tokenFile })
+    const message = expect.stringMatching(/9999 wants a token.* BUNHOUSE_TOKEN .*home\/token/)
+    expect(noToken(address)).toMatchObject({ code: "UNAUTHENTICATED", ran: "no", message })
+    expect(noToken({ url: RECORD.url, token: "wrong" })).toBeUndefined()
   })
 
   test("refuses a token that others may read, and says how to mend it", () => {
