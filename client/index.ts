@@ -6,7 +6,7 @@
 import { provideHere, wayInside } from "./context.ts"
 import { Daemon } from "./daemon.ts"
 import { linkOf } from "./link.ts"
-import { setQuiet } from "./notices.ts"
+import { setQuiet, wantsQuiet } from "./notices.ts"
 import type { ConnectOptions } from "./settings.ts"
 
 export { BunhouseError, type ErrorCode, type Ran } from "../protocol/errors.ts"
@@ -48,7 +48,7 @@ export type { RemoteClass, RemoteStatics, StaticsHandle } from "./remote-class.t
 export type { RemoteModule } from "./remote-module.ts"
 export type { ConnectOptions } from "./settings.ts"
 
-setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
+setQuiet(wantsQuiet(process.env))
 
 /** The daemon on this machine; inside of a remote function, the one that runs it. */
 export const here: Daemon = new Daemon({}, process.env, wayInside())

@@ -1,3 +1,5 @@
+import type { Environment } from "../protocol/home.ts"
+
 /** What the library says to the user on stderr; off with `BUNHOUSE_QUIET=1`. */
 export function notice(line: string): void {
   if (!quiet) process.stderr.write(`bunhouse: ${line}\n`)
@@ -5,6 +7,11 @@ export function notice(line: string): void {
 
 export function warn(line: string): void {
   notice(`warning: ${line}`)
+}
+
+/** By `BUNHOUSE_QUIET`: `0` and `false` are a no, as nothing is. */
+export function wantsQuiet(environment: Environment): boolean {
+  return !NO.has(environment["BUNHOUSE_QUIET"] ?? "")
 }
 
 /** Set once, by the entry, from the environment. */
@@ -16,4 +23,5 @@ export function isQuiet(): boolean {
   return quiet
 }
 
+const NO: ReadonlySet<string> = new Set(["", "0", "false"])
 let quiet = false

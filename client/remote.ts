@@ -37,7 +37,7 @@ export interface CallOptions {
   /**
    * Is told each line that the function prints during the call, about 20 ms later; blocking calls tell all in the end,
    * blocking iteration tells none. Default: that of `connect`, else lines are printed to the stream of the same name,
-   * unless `BUNHOUSE_QUIET` is set.
+   * unless `BUNHOUSE_QUIET=1`.
    */
   readonly onLog?: (line: LogLine) => void
   /** Of calls of generator functions. */

@@ -219,16 +219,19 @@ describe("a program", () => {
   const CODE = `const talk = await here.get<(name: string) => Promise<string>>("talk/talk")
     console.log("result", await talk("Eve"))`
 
-  test("prints what its functions print, to the stream of the same name", async () => {
-    await sendTalk(stack.here.env("talk"))
-    using program = writeProgram(stack, CODE, "here")
-    const { stdout, stderr } = await program.run({ BUNHOUSE_QUIET: "" })
-    const label = "[talk/talk] "
-    expect(stdout).toBe(
-      `${label}hello Eve { a: 1 }\n${label}in pieces\n${label}no end\nresult Eve\n`,
-    )
-    expect(stderr).toBe(`${label}Eve is wrong\n${label}bytes\n`)
-  })
+  test.each([[""], ["0"]])(
+    "prints what its functions print, to the stream of the same name (BUNHOUSE_QUIET=%s)",
+    async (quiet) => {
+      await sendTalk(stack.here.env("talk"))
+      using program = writeProgram(stack, CODE, "here")
+      const { stdout, stderr } = await program.run({ BUNHOUSE_QUIET: quiet })
+      const label = "[talk/talk] "
+      expect(stdout).toBe(
+        `${label}hello Eve { a: 1 }\n${label}in pieces\n${label}no end\nresult Eve\n`,
+      )
+      expect(stderr).toBe(`${label}Eve is wrong\n${label}bytes\n`)
+    },
+  )
 
   test("prints nothing of it with BUNHOUSE_QUIET", async () => {
     using program = writeProgram(stack, CODE, "here")
