@@ -41,8 +41,8 @@ export interface EnvSpecInput {
   /** A folder to ship, relative to this process's working directory. What its .gitignore files name stays behind. */
   readonly files?: string
   /**
-   * Largest arguments, and largest result, of one call, encoded, in MiB: 7 to 1,024. Default 64. Jobs and calls with an
-   * idempotency key, items of a stream and what a generator returns have 7.
+   * Largest arguments, largest result and largest item of a stream, of one call or job, encoded, in MiB: 7 to 1,024.
+   * Default 64. What a generator returns in the end has 7.
    */
   readonly payloadMiB?: number
   /** Resident memory of the process, in MiB; past it the process is ended. Default: no limit. */
