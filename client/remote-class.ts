@@ -56,7 +56,7 @@ export interface RemoteClass<C extends AnyClass> {
   readonly static: RemoteStatics<C>
   /** The same class with other options for calls of its instances, constructors included. */
   with(options: CallOptions): RemoteClass<C>
-  /** The class itself, here. Undefined when only its name is known (`here.getClass`). */
+  /** The class itself, here. Undefined when only its name is known (`here.getClass`, an export of a `RemoteModule`). */
   readonly local: C | undefined
   /** What the daemon said about the class when it was sent or looked up. */
   readonly info: FunctionInfo

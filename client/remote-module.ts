@@ -10,7 +10,8 @@ import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
 /**
  * A module that lives somewhere else: its functions and classes are called there, its other exports are copies of the
  * values that they had when the module was sent or looked up. Reading an export that cannot be sent throws
- * VALUE_NOT_SENDABLE, or FUNCTION_NOT_SENDABLE for a class that cannot be one.
+ * VALUE_NOT_SENDABLE, or FUNCTION_NOT_SENDABLE for a class that cannot be one. The module is not loaded here, so that the
+ * `local` of each is undefined.
  */
 export type RemoteModule<M extends object> = {
   readonly [K in keyof M]: M[K] extends AnyClass

@@ -96,7 +96,7 @@ export interface RemoteMethods<F extends AnyFunction> {
   later(...args: Parameters<F>): Awaited<ReturnType<F>>
   /** The same function with other options for its calls. */
   with(options: CallOptions): Remote<F>
-  /** The function itself, here. Undefined when only its name is known (`here.get`). */
+  /** The function itself, here. Undefined when only its name is known (`here.get`, an export of a `RemoteModule`). */
   readonly local: F | undefined
   /** What the daemon said about the function when it was sent or looked up. */
   readonly info: FunctionInfo

@@ -36,6 +36,13 @@ describe("a module", () => {
     expect(jobs.next.info).toMatchObject({ name: "jobs.next", kind: "async", run: "loop" })
   })
 
+  test("has nothing local, and its types promise nothing", async () => {
+    const jobs = await send("local")
+    // @ts-expect-error -- it may be undefined
+    expect(() => jobs.resize.local(1)).toThrow(TypeError)
+    expect([jobs.default.local, jobs.Tally.local]).toEqual([undefined, undefined])
+  })
+
   test("is one on the loop: what its functions and classes share, they share", async () => {
     const jobs = await send("state")
     await jobs.next()
