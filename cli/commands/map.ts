@@ -1,6 +1,6 @@
 import { Daemon } from "../../client/daemon.ts"
 import type { MapProgress } from "../../client/map.ts"
-import { setQuiet } from "../../client/notices.ts"
+import { setQuiet, wantsQuiet } from "../../client/notices.ts"
 import { progressBar } from "../../client/progress-bar.ts"
 import type { LogLine } from "../../client/logs.ts"
 import type { Remote, UntypedFunction } from "../../client/remote.ts"
@@ -33,7 +33,7 @@ export async function map(cli: Cli, target: string, options: MapCommandOptions):
   const { url, token } = daemonAddress(environment)
   using daemon = new Daemon({ url, token }, environment)
   const found: Remote<UntypedFunction> = await daemon.get(target)
-  const isQuiet = (environment["BUNHOUSE_QUIET"] ?? "") !== ""
+  const isQuiet = wantsQuiet(environment)
   setQuiet(isQuiet)
   // Results are on stdout.
   const onLog = ({ text }: LogLine) => terminal.say(printable(text))

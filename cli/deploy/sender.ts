@@ -6,7 +6,7 @@ import { Control } from "../../client/control.ts"
 import { Daemon } from "../../client/daemon.ts"
 import { fn } from "../../client/fn.ts"
 import { sendModule } from "../../client/module.ts"
-import { setQuiet } from "../../client/notices.ts"
+import { setQuiet, wantsQuiet } from "../../client/notices.ts"
 import { asBunhouseError, BunhouseError, toErrorRecord } from "../../protocol/errors.ts"
 import type { FunctionInfo } from "../../protocol/function-spec.ts"
 import { daemonAddress } from "../daemon/find.ts"
@@ -22,7 +22,7 @@ const [, , text = ""] = process.argv
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by send.ts
 const order = JSON.parse(text) as Order
 process.on("disconnect", () => process.exit())
-setQuiet((process.env["BUNHOUSE_QUIET"] ?? "") !== "")
+setQuiet(wantsQuiet(process.env))
 const { target, env } = order
 tell({ kind: "files", files: [...(await filesOf(target.file))] })
 try {

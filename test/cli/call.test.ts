@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
+import { temporaryFolder } from "../support/folder.ts"
 import { until } from "../support/until.ts"
 import { type CommandLine, commandLine } from "./command-line.ts"
 import { sendSignal } from "../support/processes.ts"
@@ -75,15 +76,24 @@ describe("bunhouse call", () => {
   })
 
   test("is cancelled when it is interrupted", async () => {
-    const here = cli.connect()
-    await fn(async function doze(ms: number) {
-      await Bun.sleep(ms)
-    }).to(here)
-    const calling = cli.spawn("call", "doze", "60000")
-    await until(async () => (await here.status()).callsInFlight === 1, "the call to run")
+    await fn(async function doze(path: string) {
+      const { context } = await import("bunhouse")
+      const { signal } = context()
+      await Bun.write(path, "dozes")
+      await new Promise((resolve) => signal.addEventListener("abort", resolve))
+      await Bun.write(path, "was cancelled")
+    }).to(cli.connect())
+    using folder = temporaryFolder()
+    const path = folder.join("mark")
+    const calling = cli.spawn("call", "doze", path)
+    const says = (text: string) => async () => {
+      const mark = Bun.file(path)
+      return (await mark.exists()) && (await mark.text()) === text
+    }
+    await until(says("dozes"), "the call to run")
     calling.kill("SIGINT")
     await calling.ended
-    await until(async () => (await here.status()).callsInFlight === 0, "the call to be cancelled")
+    await until(says("was cancelled"), "the function to hear of it")
   })
 
   test("prints the items of a generator as lines of JSON, as they come", async () => {
