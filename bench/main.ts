@@ -94,7 +94,8 @@ appendFileSync(options.results, `${JSON.stringify({ ...facts, lines })}\n`)
 if (Number(facts.stolenPercent) > STOLEN_PERCENT_MAX) {
   console.error(`other guests of this machine took ${facts.stolenPercent} % of it: measure again`)
 }
-if (full) {
+// A part of it has no figures for most plots, and must not take the place of one that has them.
+if (full && only === undefined) {
   await writeReport(options.report, { facts, lines, taken })
   console.error(`the report is in ${options.report}`)
 }
