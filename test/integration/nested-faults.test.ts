@@ -59,7 +59,7 @@ describe("a nested call from a loop", () => {
     const token = join(stack.home, "token")
     renameSync(token, `${token}.away`)
     // Control: whatever goes by HTTP fails now.
-    expect((await caught(anew())).code).toBe("NO_DAEMON")
+    expect((await caught(anew())).code).toBe("UNAUTHENTICATED")
     expect(await outer(0, marks.next())).toBe("waited")
     renameSync(`${token}.away`, token)
   })
