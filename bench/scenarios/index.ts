@@ -52,10 +52,10 @@ export interface Extent {
 export const QUICK: Extent = {
   isQuick: true,
   sequentialCalls: 120,
-  flightMs: 200,
+  flightMs: 170,
   turns: 1,
-  blockingCalls: 6,
-  slowReader: { items: 100_000, length: 1_000, atOnce: 1_000 },
+  blockingCalls: 5,
+  slowReader: { items: 50_000, length: 1_000, atOnce: 1_000 },
   jobs: 300,
   grown: { envs: 8, functions: 200, connections: 100 },
 }

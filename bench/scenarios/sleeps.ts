@@ -10,6 +10,8 @@ export function sleeps({ subject, extent }: Stage): Scenario {
   return {
     name: "sleeps",
     roundsMax: extent.isQuick ? 1 : 3,
+    // Other scenarios have run already.
+    ...(extent.isQuick && { isWarm: true }),
     figures: [
       {
         name: onLoop,
