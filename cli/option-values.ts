@@ -11,13 +11,6 @@ export function parseDurationMs(option: string, text: string): number {
   throw refused(option, "a time such as 500ms, 2s or 5m, or 0", text)
 }
 
-/** Reads a host name or an address, one of IPv6 without brackets. Throws INVALID_ARGUMENT. */
-export function parseHost(option: string, text: string): string {
-  const isName = /^[\w.-]+$/.test(text) && URL.canParse(`http://${text}`)
-  if (isName || (text.includes(":") && URL.canParse(`http://[${text}]`))) return text
-  throw refused(option, "a host name or an address such as 127.0.0.1 or ::1", text)
-}
-
 /** Reads a port, 0 to 65535. Throws INVALID_ARGUMENT. */
 export function parsePort(option: string, text: string): string {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text

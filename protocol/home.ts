@@ -1,5 +1,6 @@
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
+import { BunhouseError } from "./errors.ts"
 import { nameToken } from "./names.ts"
 
 /**
@@ -65,6 +66,20 @@ export function envLog(home: HomePaths, env: string): string {
 
 export const DEFAULT_HOST = "127.0.0.1"
 export const DEFAULT_PORT = 7420
+
+/**
+ * Reads where to listen: a name or an address, one of IPv6 with or without brackets, which the result has not. A refusal
+ * names `option`. Throws INVALID_ARGUMENT.
+ */
+export function readHost(option: string, text: string): string {
+  const host = text.replace(/^\[(.*)\]$/, "$1")
+  const isName = /^[\w.-]+$/.test(host) && URL.canParse(`http://${host}`)
+  if (isName || (host.includes(":") && URL.canParse(`http://[${host}]`))) return host
+  throw new BunhouseError(
+    "INVALID_ARGUMENT",
+    `expected ${option} to be a host name or an address such as 127.0.0.1 or ::1, got ${JSON.stringify(text)}`,
+  )
+}
 
 /** A host name or address as it stands in URLs and in the Host header. */
 export function hostInUrl(host: string): string {

@@ -1,5 +1,11 @@
 import { BunhouseError } from "../protocol/errors.ts"
-import { DEFAULT_HOST, DEFAULT_PORT, type Environment, homeRoot } from "../protocol/home.ts"
+import {
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  type Environment,
+  homeRoot,
+  readHost,
+} from "../protocol/home.ts"
 import { OBJECTS_BYTES_MAX_DEFAULT } from "../protocol/limits.ts"
 
 /** What a daemon is started with; resolved once, nothing is optional inside. */
@@ -26,7 +32,10 @@ export function readSettings(
 ): ServerSettings {
   return {
     home: homeRoot(environment),
-    host: readHost(options.host ?? text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST),
+    host: readHost(
+      "BUNHOUSE_HOST",
+      options.host ?? text(environment, "BUNHOUSE_HOST") ?? DEFAULT_HOST,
+    ),
     hosts: readHosts(text(environment, "BUNHOUSE_HOSTS")),
     port: readPort(options.port ?? text(environment, "BUNHOUSE_PORT")),
     token: readToken(text(environment, "BUNHOUSE_TOKEN")),
@@ -34,13 +43,6 @@ export function readSettings(
       readBytes(environment, "BUNHOUSE_OBJECTS_BYTES_MAX") ?? OBJECTS_BYTES_MAX_DEFAULT,
     environment,
   }
-}
-
-function readHost(given: string): string {
-  const host = given.replace(/^\[(.*)\]$/, "$1")
-  if (/^[\w.:%-]+$/.test(host)) return host
-  const message = `expected the host (BUNHOUSE_HOST, --host) to be a name or an address of this machine, got ${JSON.stringify(given)}`
-  throw new BunhouseError("INVALID_ARGUMENT", message)
 }
 
 function readHosts(given: string | undefined): string[] {

@@ -1,6 +1,7 @@
 import type { Command } from "commander"
+import { readHost } from "../../protocol/home.ts"
 import type { Listen } from "../commands/start.ts"
-import { parseCount, parseDurationMs, parseHost, parsePort } from "../option-values.ts"
+import { parseCount, parseDurationMs, parsePort } from "../option-values.ts"
 import { addCommand, type JsonFlag, type Run, type TimeoutFlag } from "./command.ts"
 
 /** Commands about the daemon: `start`, `stop`, `restart`, `logs`. */
@@ -85,7 +86,7 @@ interface ListenFlags {
 
 function listenOf({ host, port }: ListenFlags): Listen {
   return {
-    ...(host !== undefined && { host: parseHost("--host", host) }),
+    ...(host !== undefined && { host: readHost("--host", host) }),
     ...(port !== undefined && { port: parsePort("--port", port) }),
   }
 }

@@ -1,10 +1,10 @@
 import { now } from "../../protocol/deadlines.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
-import { type Environment, homePaths, homeRoot } from "../../protocol/home.ts"
+import { type Environment, homePaths, homeRoot, readHost } from "../../protocol/home.ts"
 import type { Answer, Cli } from "../command.ts"
 import { ensureRunning } from "../daemon/ensure-running.ts"
 import { findDaemon, type Found } from "../daemon/find.ts"
-import { parseHost, parsePort } from "../option-values.ts"
+import { parsePort } from "../option-values.ts"
 import { launchOptions, type Listen } from "./start.ts"
 import { stopDaemon } from "./stop.ts"
 
@@ -57,7 +57,7 @@ const QUIET_MS = 1_000
 
 /** As the user says, else as the environment says, else where the old one listens. */
 function nextAddress(environment: Environment, found: Found, asked: Listen): Listen {
-  const host = asked.host ?? valueOf(environment, "BUNHOUSE_HOST", parseHost)
+  const host = asked.host ?? valueOf(environment, "BUNHOUSE_HOST", readHost)
   const port = asked.port ?? valueOf(environment, "BUNHOUSE_PORT", parsePort)
   const isWhole = host !== undefined && port !== undefined
   const kept = isWhole || found.kind !== "listed" ? {} : addressIn(found.record.url)

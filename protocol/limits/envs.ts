@@ -5,7 +5,7 @@ import { KIB, MIB } from "./units.ts"
 export const DEPLOY_TIMEOUT_MS_DEFAULT = 30_000
 export const DEPLOY_TIMEOUT_MS_MAX = 600_000
 
-/** Code that no function has any more is kept this long: a process that starts may be about to load it. The registry deletes it. */
+/** Code that no function has any more is kept this long: a process that starts may be about to load it. The daemon's StoredCode enforces it. */
 export const CODE_KEPT_MS = 60_000
 
 /** An env process must report ready within this time after its start. */

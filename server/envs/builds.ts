@@ -5,6 +5,7 @@ import type { EnvSpec } from "../../protocol/env-spec.ts"
 import { withoutSecrets } from "../../protocol/env-vars.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { unpackFiles } from "../../protocol/files.ts"
+import { KeyedMutex } from "../../protocol/keyed-mutex.ts"
 import { SETUP_TIMEOUT_MS } from "../../protocol/limits.ts"
 import { installPackages, LOCKFILE } from "./packages.ts"
 import { runStep } from "./run-step.ts"
@@ -50,7 +51,8 @@ export interface Preparation {
 
 export class Builds {
   readonly #options: BuildsOptions
-  readonly #turns = new Map<string, Promise<unknown>>()
+  /** I3. */
+  readonly #mutex = new KeyedMutex()
 
   constructor(options: BuildsOptions) {
     this.#options = options
@@ -68,7 +70,7 @@ export class Builds {
     if (isPlain(spec)) return { folder: own, cwd: spec.cwd ?? own }
     const folder = join(own, "builds", keyOf(spec, this.#options.salt))
     const build = { folder, cwd: cwdIn(spec, folder) }
-    await this.#inTurn(env, async () => {
+    await this.#mutex.run(env, async () => {
       if (existsSync(recordOf(folder))) return
       await this.#make(preparation, build)
     })
@@ -77,7 +79,7 @@ export class Builds {
 
   /** Removes the builds of an env that are not in use. `inUse` is asked when it comes to it; undefined for "not now". Never rejects. */
   async tidy(env: string, inUse: () => ReadonlySet<string> | undefined): Promise<void> {
-    await this.#inTurn(env, async () => {
+    const tidying = this.#mutex.run(env, async () => {
       const used = inUse()
       if (used === undefined) return
       const builds = join(this.#options.folderOf(env), "builds")
@@ -88,7 +90,8 @@ export class Builds {
         await rm(recordOf(folder), { force: true })
         await rm(folder, { recursive: true, force: true })
       }
-    }).catch((error: unknown) =>
+    })
+    await tidying.catch((error: unknown) =>
       this.#options.log("builds not tidied", { env, reason: String(error) }),
     )
   }
@@ -168,17 +171,6 @@ export class Builds {
     const said = tail === "" ? "it said nothing" : tail
     const message = `the setup of env ${JSON.stringify(env)} failed (${failure}): ${said}`
     throw new BunhouseError("ENV_FAILED", message, { env })
-  }
-
-  /** I3. */
-  #inTurn(env: string, step: () => Promise<void>): Promise<void> {
-    const turn = (this.#turns.get(env) ?? Promise.resolve()).then(step, step)
-    this.#turns.set(env, turn)
-    const left = () => {
-      if (this.#turns.get(env) === turn) this.#turns.delete(env)
-    }
-    turn.then(left, left)
-    return turn
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
 import { temporaryFolder } from "../support/folder.ts"
+import { startHttpProxy } from "../support/http-proxy.ts"
 import { until } from "../support/until.ts"
 import { type CommandLine, commandLine } from "./command-line.ts"
 import { sendSignal } from "../support/processes.ts"
@@ -149,28 +150,15 @@ describe("bunhouse call", () => {
   })
 
   test("asks the daemon directly, and a proxy sees no token", async () => {
-    const seen: string[] = []
-    using proxy = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: (request) => {
-        seen.push(`${request.url} ${request.headers.get("authorization")}`)
-        return new Response("from the proxy", { status: 502 })
-      },
-    })
-    const url = `http://127.0.0.1:${proxy.port}`
-    await using own = await commandLine(() => ({
-      HTTP_PROXY: url,
-      http_proxy: url,
-      ALL_PROXY: url,
-    }))
+    using proxy = startHttpProxy()
+    await using own = await commandLine(() => proxy.variables)
     await own.run("start")
     await fn(async function one() {
       return 1
     }).to(own.connect())
     expect((await own.run("call", "one")).stdout).toBe("1\n")
     expect((await own.run("status")).exitCode).toBe(0)
-    expect(seen).toEqual([])
+    expect(proxy.seen).toEqual([])
   })
 
   test("says that the env was lost", async () => {

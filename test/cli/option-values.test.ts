@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { parseCount, parseDurationMs, parseHost, parsePort } from "../../cli/option-values.ts"
+import { parseCount, parseDurationMs, parsePort } from "../../cli/option-values.ts"
 import { caught } from "../support/caught.ts"
 
 describe("parseDurationMs()", () => {
@@ -22,25 +22,6 @@ describe("parseDurationMs()", () => {
       expect(error.message).toContain(`expected --timeout to be a time`)
     },
   )
-})
-
-test("parseHost() reads names and addresses", async () => {
-  for (const text of ["localhost", "my-host.example", "127.0.0.1", "0.0.0.0", "::1", "::"]) {
-    expect(parseHost("--host", text)).toBe(text)
-  }
-  for (const text of [
-    "",
-    " ",
-    "a b",
-    "[::1]",
-    "a/b",
-    "a@b",
-    "127.0.0.1:80",
-    "999.1.1.1",
-    "http://a",
-  ]) {
-    expect((await caught(() => parseHost("--host", text))).code).toBe("INVALID_ARGUMENT")
-  }
 })
 
 test("parsePort() reads 0 to 65535", async () => {

@@ -51,7 +51,7 @@ describe("bunhouse restart", () => {
 
   test.each([
     [["--host", ""], {}, 2, "expected --host to be a host name or an address such as 127.0.0.1"],
-    [["--host", "[::1]"], {}, 2, "expected --host to be"],
+    [["--host", "[[::1]]"], {}, 2, "expected --host to be"],
     [["--host", "127.0.0.1:80"], {}, 2, "expected --host to be"],
     [["--host", "nowhere.invalid"], {}, 6, "cannot listen on nowhere.invalid"],
     [["--host", "192.0.2.1"], {}, 6, "cannot listen on 192.0.2.1"],

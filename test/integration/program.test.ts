@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { fn } from "../../client/index.ts"
+import { startHttpProxy } from "../support/http-proxy.ts"
 import { isMarked, startMarks } from "../support/mark.ts"
 import { writeProgram } from "../support/program.ts"
 import { type Stack, startStack } from "../support/stack.ts"
@@ -124,20 +125,10 @@ describe("a program", () => {
   })
 
   test("behind a proxy asks the daemon directly, and the proxy sees no token", async () => {
-    const seen: string[] = []
-    using proxy = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch: (request) => {
-        seen.push(`${request.url} ${request.headers.get("authorization")}`)
-        return new Response("from the proxy", { status: 502 })
-      },
-    })
+    using proxy = startHttpProxy()
     using program = writeProgram(stack, `${GET}\nconsole.log(await inc(1), incSync(1))`, "here")
-    const url = `http://127.0.0.1:${proxy.port}`
-    const variables = { HTTP_PROXY: url, http_proxy: url, HTTPS_PROXY: url, ALL_PROXY: url }
-    expect((await program.run(variables)).stdout).toBe("2 3\n")
-    expect(seen).toEqual([])
+    expect((await program.run(proxy.variables)).stdout).toBe("2 3\n")
+    expect(proxy.seen).toEqual([])
   })
 
   test("that is killed with a hundred calls in flight takes them along within two seconds", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { homedir } from "node:os"
 import { join, resolve } from "node:path"
-import { homePaths, homeRoot } from "../../protocol/home.ts"
+import { refusal } from "../support/sent.ts"
+import { homePaths, homeRoot, readHost } from "../../protocol/home.ts"
 
 describe("homeRoot()", () => {
   test("is BUNHOUSE_HOME, made absolute, else a folder in the user's home", () => {
@@ -9,6 +10,34 @@ describe("homeRoot()", () => {
     expect(homeRoot({ BUNHOUSE_HOME: "state/../here" })).toBe(resolve("here"))
     expect(homeRoot({})).toBe(join(homedir(), ".bunhouse"))
     expect(homeRoot({ BUNHOUSE_HOME: "" })).toBe(join(homedir(), ".bunhouse"))
+  })
+})
+
+describe("readHost()", () => {
+  test.each([["localhost"], ["my-host.example"], ["127.0.0.1"], ["0.0.0.0"], ["::1"], ["::"]])(
+    "takes %p",
+    (host) => {
+      expect(readHost("--host", host)).toBe(host)
+    },
+  )
+
+  test("takes an address in brackets without them", () => {
+    expect(readHost("--host", "[::1]")).toBe("::1")
+  })
+
+  test.each([
+    [""],
+    [" "],
+    ["a b"],
+    ["[[::1]]"],
+    ["a/b"],
+    ["a@b"],
+    ["127.0.0.1:80"],
+    ["999.1.1.1"],
+    ["http://a"],
+  ])("refuses %p by the name of the option", (host) => {
+    const error = refusal("INVALID_ARGUMENT", () => readHost("--host", host))
+    expect(error.message).toContain("--host")
   })
 })
 
