@@ -61,6 +61,8 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
     external: ["bunhouse", "bunhouse/*", ...input.external.flatMap((name) => [name, `${name}/*`])],
     // What the env says counts, not what is so here.
     define: { "process.env.NODE_ENV": "process.env.NODE_ENV" },
+    // That of development is not there in production; this one is in both.
+    jsx: { development: false },
     plugins: [{ name: "bunhouse", setup: (builder) => plug(builder, input, seen) }],
   })
   const problems = [...seen.addons].map(addonProblem)

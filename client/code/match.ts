@@ -1,3 +1,4 @@
+import { type CompilerOptions, compilerOptionsFor } from "./compiler-options.ts"
 import { type SendableNode, isClassNode } from "./parse.ts"
 import type { SourceFile } from "./source-file.ts"
 import type { ValueText } from "./text.ts"
@@ -22,12 +23,26 @@ export function matching(
   const own = value.code.slice(value.node.start - value.start)
   const same = likely.filter(({ start, end }) => file.text.slice(start, end) === own)
   if (same.length > 0) return same
+  for (const options of compilerOptionsFor(file.path, value.code)) {
+    const matches = transpiledAlike(file, likely, value, options)
+    if (matches.length > 0) return matches
+  }
+  return []
+}
+
+function transpiledAlike(
+  file: SourceFile,
+  candidates: readonly SendableNode[],
+  value: ValueText,
+  compilerOptions: CompilerOptions,
+): readonly SendableNode[] {
   const prefix = unusedPrefix(file.text)
-  const marked = mark(file.text, likely, prefix)
-  const transpiler = new Bun.Transpiler({ loader: file.dialect, ...AS_BUN_RUNS })
+  const marked = mark(file.text, candidates, prefix)
+  const tsconfig = JSON.stringify({ compilerOptions })
+  const transpiler = new Bun.Transpiler({ loader: file.dialect, tsconfig, ...AS_BUN_RUNS })
   const { output, places } = unmark(normal(transpiler.transformSync(marked)), prefix)
   const text = normal(value.code)
-  return likely.filter((_, index) => {
+  return candidates.filter((_, index) => {
     const place = places.get(index)
     if (place === undefined) return false
     const start = isClassNode(value.node)

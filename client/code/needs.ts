@@ -97,6 +97,7 @@ class Search implements Needs {
       else if (use.kind === "name") this.#name(use)
       else if (use.kind !== "meta" || !this.#tellsNothing(use)) this.#trouble(use)
     }
+    for (const use of jsxUses(node, this.#source)) this.#name(use)
   }
 
   /** Keeps what the file exports as `name`. */
@@ -224,7 +225,20 @@ function isLiteral(node: Node): boolean {
 // Not a global, but Bun gives every module its own.
 const OF_EVERY_MODULE = "require"
 
-function useOf(name: string, start: number, declaration: Declaration): Outside {
+/** Of factories, which Bun calls in place of JSX. */
+function jsxUses(root: Node, { scopes, jsxFactories }: SourceFile): readonly Outside[] {
+  if (jsxFactories.size === 0) return []
+  let start: number | undefined
+  walk(root, (node) => {
+    if (node.type === "JSXElement" || node.type === "JSXFragment") start ??= node.start
+    return start === undefined
+  })
+  if (start === undefined) return []
+  const at = start
+  return [...jsxFactories].map((name) => useOf(name, at, scopes.topLevel(name)))
+}
+
+function useOf(name: string, start: number, declaration: Declaration | undefined): Outside {
   return {
     kind: "name",
     name,
@@ -232,7 +246,7 @@ function useOf(name: string, start: number, declaration: Declaration): Outside {
     isWhole: true,
     onlyTypeof: false,
     written: false,
-    declaration,
+    ...(declaration !== undefined && { declaration }),
   }
 }
 

@@ -1,5 +1,6 @@
 import { extname } from "node:path"
 import { SOURCE_BYTES_MAX } from "../../protocol/limits.ts"
+import { jsxFactoriesOf } from "./compiler-options.ts"
 import { type ParseOptions, type Parsed, parse } from "./parse.ts"
 import { type Scopes, scopeReader } from "./scope.ts"
 
@@ -8,6 +9,8 @@ export interface SourceFile extends Parsed {
   readonly path: string
   readonly dialect: ParseOptions["dialect"]
   readonly scopes: Scopes
+  /** Names of the file that its JSX uses, though they do not stand there (compiler-options.ts). */
+  readonly jsxFactories: ReadonlySet<string>
 }
 
 /** Undefined for what is no JavaScript or TypeScript, or too large. Throws where there is no such file. */
@@ -51,8 +54,13 @@ async function analyse(
       scopes ??= read(parsed)
       return scopes
     },
+    get jsxFactories() {
+      return dialect === "ts" ? NONE : jsxFactoriesOf(path, text)
+    },
   }
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 /** As Bun loads them. */
 export const DIALECTS: ReadonlyMap<string, SourceFile["dialect"]> = new Map([

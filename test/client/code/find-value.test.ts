@@ -74,7 +74,13 @@ async function textOfArgument(text: string): Promise<string | undefined> {
       calls.push(node)
     return true
   })
-  const source = { ...parsed, path: "/no/such/file.ts", dialect: "ts", scopes } as const
+  const source = {
+    ...parsed,
+    path: "/no/such/file.ts",
+    dialect: "ts",
+    scopes,
+    jsxFactories: new Set<string>(),
+  } as const
   const found = await findValue(calls[0]?.arguments[0], source)
   if (found === undefined || !isFunction(found.node)) return undefined
   return text.slice(found.node.start, found.node.end)

@@ -14,7 +14,8 @@ import type { SourceFile } from "../../../client/code/source-file.ts"
 async function read(text: string): Promise<SourceFile> {
   const parsed = await parse(text, { dialect: "tsx" })
   expect(parsed.error).toBeUndefined()
-  return { ...parsed, path: "/x.tsx", dialect: "tsx", scopes: await scopesOf(parsed) }
+  const scopes = await scopesOf(parsed)
+  return { ...parsed, path: "/x.tsx", dialect: "tsx", scopes, jsxFactories: new Set() }
 }
 
 /** The function or class with `"wanted"` in it, the innermost. */
