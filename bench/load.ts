@@ -43,6 +43,17 @@ export async function inFlight(call: Call, flights: number, ms: number): Promise
   return (done * 1_000) / (performance.now() - start)
 }
 
+/** As `inFlight`, with the latency of each call. */
+export async function inFlightTimed(call: Call, flights: number, ms: number): Promise<Measured> {
+  const latencies = histogram()
+  const timed = async (i: number) => {
+    const start = Bun.nanoseconds()
+    await call(i)
+    record(latencies, Bun.nanoseconds() - start)
+  }
+  return { value: await inFlight(timed, flights, ms), latencies }
+}
+
 /**
  * Latencies at `rate` calls a second, whether or not earlier ones have come back (an open loop): each is counted from
  * the moment at which it was meant to start, so that a stall counts for every call that it delays.

@@ -33,6 +33,8 @@ export interface Subject extends AsyncDisposable {
   /** An echo by a function that calls the echo of its own env. */
   readonly callOwn: Call
   readonly pid: number
+  /** Who takes part in a call to the env `default`, by id. */
+  processes(): Promise<Readonly<Record<string, number>>>
   /** Functions that misbehave, each in an env of its own. */
   readonly blockLoop: () => Promise<Remote<typeof workload.blockLoop>>
   readonly fillThreads: () => Promise<Remote<typeof workload.fillThread>>
@@ -129,6 +131,18 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
     },
     get pid() {
       return program.pid
+    },
+    async processes() {
+      const { broker, envs } = await here.status()
+      const env = envs.find(({ name }) => name === "default")
+      if (broker.pid === undefined || env?.pid === undefined)
+        throw new Error("a process is missing")
+      return {
+        caller: process.pid,
+        daemon: program.pid,
+        broker: broker.pid,
+        "env process": env.pid,
+      }
     },
     blockLoop: () => fn(workload.blockLoop, { name: "blockLoop" }).to(inEnv("blocked")),
     fillThreads: () => fn(workload.fillThread, { name: "fillThread" }).to(inEnv("full")),

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { connect, type NatsConnection } from "nats"
 import { join } from "node:path"
+import type { Call } from "../load.ts"
 import { startProgram, type Program } from "../program.ts"
+import { multiplexed } from "./multiplexed.ts"
 
 /** What the figures are held against, each in a process of its own: nothing of bunhouse is in here. */
 export interface Floors extends AsyncDisposable {
@@ -10,6 +12,10 @@ export interface Floors extends AsyncDisposable {
   nats(): Promise<void>
   /** The same with a payload, which comes back. */
   natsEcho(payload: Uint8Array): Promise<void>
+  /** Many calls in one message, by hand, through the same broker. */
+  readonly multiplexed: Call
+  /** Who takes part in those, by id. */
+  readonly natsProcesses: Readonly<Record<"broker" | "env process", number>>
   /** That broker, for peers that use NATS too. */
   readonly natsUrl: string
   /** One message to a bare WebSocket echo and back. */
@@ -22,8 +28,8 @@ export async function startFloors(natsServer: string): Promise<Floors> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), "bunhouse-floors-"))
   const config = join(folder, "nats.conf")
-  // As much a message as the daemon's own broker takes.
-  writeFileSync(config, `listen: 127.0.0.1:${port}\nmax_payload: 8MB\nmax_pending: 64MB\n`)
+  // Up to twice the daemon's 8 MiB a message: what it cuts, others send as one.
+  writeFileSync(config, `listen: 127.0.0.1:${port}\nmax_payload: 32MB\nmax_pending: 512MB\n`)
   const broker = await startProgram([natsServer, "-c", config], "Server is ready")
   const server = `127.0.0.1:${port}`
   const responder = await startProgram(
@@ -41,6 +47,8 @@ export async function startFloors(natsServer: string): Promise<Floors> {
     natsUrl: `nats://${server}`,
     nats: () => request(connection, PAYLOAD),
     natsEcho: (payload) => request(connection, payload),
+    multiplexed: multiplexed(connection),
+    natsProcesses: { broker: broker.pid, "env process": responder.pid },
     webSocket: () => roundTrip(socket),
     async [Symbol.asyncDispose]() {
       socket.close()

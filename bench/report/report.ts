@@ -3,6 +3,7 @@ import type { Line } from "../judge.ts"
 import { median } from "../load.ts"
 import type { Taken } from "../run.ts"
 import { CURVE } from "../scenarios/in-flight.ts"
+import { IN_FLIGHT, LAYERS, processorTimeOf, WAYS } from "../scenarios/processor-time.ts"
 import { escapeText, lineChart, type Series, stackChart, timeline } from "./chart.ts"
 
 export interface Run {
@@ -38,7 +39,15 @@ function plotsOf({ taken }: Run): Record<string, string> {
         x: { label: "calls in flight", isLog: true },
         y: { label: "calls/s" },
       },
-      [curve("awaited calls"), curve("bare nats.request()")],
+      CURVES.map(curve),
+    ),
+    "latency-in-flight": lineChart(
+      {
+        title: "Latency against calls in flight",
+        x: { label: "calls in flight", isLog: true },
+        y: { label: "microseconds", isLog: true },
+      },
+      CURVES.flatMap((name) => [50, 99].map((quantile) => latencyCurve(taken, name, quantile))),
     ),
     latency: lineChart(
       {
@@ -65,8 +74,33 @@ function plotsOf({ taken }: Run): Record<string, string> {
         ],
       },
     ]),
+    processor: processorStack(taken, 1, "one at a time"),
+    "processor-in-flight": processorStack(taken, IN_FLIGHT, `${IN_FLIGHT} in flight`),
     ...timelines(taken),
   }
+}
+
+const CURVES = ["awaited calls", "sync calls", "bare nats.request()"]
+
+/** Of the last round. */
+function latencyCurve(taken: ReadonlyMap<string, Taken>, name: string, quantile: number): Series {
+  const points = CURVE.flatMap((flights): [number, number][] => {
+    const { latencies } = taken.get(`curve: ${name}, ${flights} in flight`) ?? {}
+    return latencies === undefined ? [] : [[flights, latencies.getValueAtPercentile(quantile)]]
+  })
+  return { name: `${name}, p${quantile}`, points }
+}
+
+/** What each process spends on a call. */
+function processorStack(taken: ReadonlyMap<string, Taken>, flights: number, when: string): string {
+  const bars = WAYS.map((name) => ({
+    name,
+    parts: LAYERS.flatMap((layer) => {
+      const entry = taken.get(processorTimeOf(name, flights, layer))
+      return entry === undefined ? [] : [{ name: layer, value: median(entry.values) }]
+    }),
+  }))
+  return stackChart(`Processor time of a call, ${when}`, "µs", bars)
 }
 
 /** Of as many ways to make a call as there are colours. */

@@ -1,5 +1,5 @@
 import type { Figure, Ratio, Scenario } from "../figure.ts"
-import { inFlight } from "../load.ts"
+import { inFlight, inFlightTimed } from "../load.ts"
 import type { Stage } from "./index.ts"
 
 /** Calls per second with a number of calls in flight, against one NATS message per call. */
@@ -41,10 +41,13 @@ export function flightCurve({ subject, floors, extent }: Stage): Scenario {
     roundsMax: 3,
     figures: CURVE.flatMap((flights) => [
       rate(`curve: awaited calls, ${flights} in flight`, () =>
-        inFlight(subject.call, flights, extent.flightMs / 2),
+        inFlightTimed(subject.call, flights, extent.flightMs / 2),
+      ),
+      rate(`curve: sync calls, ${flights} in flight`, () =>
+        inFlightTimed(subject.callSync, flights, extent.flightMs / 2),
       ),
       rate(`curve: bare nats.request(), ${flights} in flight`, () =>
-        inFlight(() => floors.nats(), flights, extent.flightMs / 2),
+        inFlightTimed(() => floors.nats(), flights, extent.flightMs / 2),
       ),
     ]),
   }

@@ -10,7 +10,9 @@ import { isolation } from "./isolation.ts"
 import { jobs } from "./jobs.ts"
 import { logs } from "./logs.ts"
 import { nested } from "./nested.ts"
+import { others } from "./others.ts"
 import { payloads } from "./payloads.ts"
+import { processorTime } from "./processor-time.ts"
 import { fairness, openLoopRate } from "./rate.ts"
 import { AWAITED, sequential } from "./sequential.ts"
 import { sleeps } from "./sleeps.ts"
@@ -106,5 +108,13 @@ export function allScenarios(stage: Stage): Scenario[] {
     growth(stage),
   ]
   if (stage.extent.isQuick) return everywhere
-  return [...everywhere, flightCurve(stage), openLoopRate(stage), fairness(stage), coldStart(stage)]
+  return [
+    ...everywhere,
+    others(stage),
+    flightCurve(stage),
+    processorTime(stage),
+    openLoopRate(stage),
+    fairness(stage),
+    coldStart(stage),
+  ]
 }
