@@ -11,7 +11,7 @@ import { RawClient } from "../support/raw-client.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
-const LARGE = 20 * MIB
+const LARGE = 9 * MIB
 
 let stack: Stack
 let marks: Marks

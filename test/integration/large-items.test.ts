@@ -11,7 +11,7 @@ import { type Stack, startStack } from "../support/stack.ts"
 import { until } from "../support/until.ts"
 
 /** Items of streams that are larger than a frame, in each way in which items travel. */
-const LARGE = 20 * MIB + 12_345
+const LARGE = 9 * MIB + 12_345
 
 let stack: Stack
 let marks: Marks

@@ -10,7 +10,7 @@ import { noise, sameBytes } from "../support/noise.ts"
 import { type Stack, startStack } from "../support/stack.ts"
 
 /** Jobs whose arguments and results are too large for one message. */
-const LARGE = 20 * MIB + 12_345
+const LARGE = 9 * MIB + 12_345
 
 let stack: Stack
 let echo: Remote<(x: Uint8Array) => Promise<Uint8Array>>
@@ -147,10 +147,10 @@ describe("the limit", () => {
 })
 
 describe("memory", () => {
-  test("of the daemon stays small while 256 MiB go through a job, both ways", async () => {
+  test("of the daemon stays small while 128 MiB go through a job, both ways", async () => {
     const roomy = stack.here.env("roomy", { payloadMiB: 300 })
     const echoMuch = await fn(async (x: Uint8Array) => x, { name: "echo" }).to(roomy)
-    const value = noise(256 * MIB)
+    const value = noise(128 * MIB)
     expect(await (await echoMuch.start(value.subarray(0, LARGE))).result()).toHaveLength(LARGE)
     let isSame = false
     const peak = await daemonPeakWhile(stack, async () => {

@@ -46,7 +46,7 @@ async function rssOf(here: Daemon): Promise<number> {
 }
 
 describe("a large object", () => {
-  test("of 300 MiB passes through client and daemon in bounded memory", async () => {
+  test("of 160 MiB passes through client and daemon in bounded memory", async () => {
     await using stack = await startStack()
     const { here } = stack
     await here.objects.put(megabytes(8))
@@ -59,11 +59,11 @@ describe("a large object", () => {
       peak.client = Math.max(peak.client, process.memoryUsage.rss())
       void rssOf(here).then((rss) => (peak.daemon = Math.max(peak.daemon, rss)))
     }, 50)
-    const ref = await here.objects.put(megabytes(300))
+    const ref = await here.objects.put(megabytes(160))
     const stream = await here.objects.getStream(ref)
-    expect(await mebibytesIn(stream)).toBe(300)
+    expect(await mebibytesIn(stream)).toBe(160)
     clearInterval(watch)
-    expect(ref.bytes).toBe(300 * MIB)
+    expect(ref.bytes).toBe(160 * MIB)
     expect((peak.daemon - before.daemon) / MIB).toBeLessThan(120)
     expect((peak.client - before.client) / MIB).toBeLessThan(100)
   })
