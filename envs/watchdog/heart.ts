@@ -58,4 +58,6 @@ export function blockingFunction(words: Int32Array): number {
 export interface WatchdogStart {
   readonly memory: SharedArrayBuffer
   readonly loopBlockMs: number
+  /** To which it writes what it sees. */
+  readonly fd: number
 }

@@ -1,3 +1,4 @@
+import { WATCH_FD } from "../../protocol/env-control.ts"
 import { CONNECTION_ID, FrameType, ReportKind } from "../../protocol/frame.ts"
 import {
   LOOP_SAMPLE_MS_MIN,
@@ -38,6 +39,7 @@ export class LoopWatch {
   readonly #words = new Int32Array(heartMemory())
   readonly #loopBlockMs: number
   readonly #sink: ReplySink
+  readonly #fd: number
   #hasThread = false
   #timer: Timer | undefined
   #idleBeats = 0
@@ -50,10 +52,11 @@ export class LoopWatch {
   #sampled = 0
   #hasBlocked = false
 
-  /** `loopBlockMs` is not 0. */
-  constructor(loopBlockMs: number, sink: ReplySink) {
+  /** `loopBlockMs` is not 0. Lines about a loop that stands still go to `fd`, a pipe of the daemon's. */
+  constructor(loopBlockMs: number, sink: ReplySink, fd = WATCH_FD) {
     this.#loopBlockMs = loopBlockMs
     this.#sink = sink
+    this.#fd = fd
     this.#words[Word.running] = NO_CALL
     this.#words[Word.late] = 1 // Z2
     const sampleMs = Math.max(LOOP_SAMPLE_MS_MIN, Math.floor(loopBlockMs / 4))
@@ -113,7 +116,8 @@ export class LoopWatch {
     const worker = new Worker(ENTRY, { ref: false, smol: true })
     // Nothing is watched then, which no call may suffer from.
     worker.addEventListener("error", (event) => event.preventDefault())
-    const start: WatchdogStart = { memory: this.#words.buffer, loopBlockMs: this.#loopBlockMs }
+    const { buffer: memory } = this.#words
+    const start: WatchdogStart = { memory, loopBlockMs: this.#loopBlockMs, fd: this.#fd }
     worker.postMessage(start)
   }
 

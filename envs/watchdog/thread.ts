@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs"
-import { WATCH_FD, type WatchLine } from "../../protocol/env-control.ts"
+import type { WatchLine } from "../../protocol/env-control.ts"
 import { LOOP_BLOCKED_TELL_MS } from "../../protocol/limits.ts"
 import {
   blockingCall,
@@ -18,7 +18,7 @@ declare const self: Worker
 
 self.addEventListener("message", ({ data }: MessageEvent<WatchdogStart>) => watch(data))
 
-function watch({ memory, loopBlockMs }: WatchdogStart): never {
+function watch({ memory, loopBlockMs, fd }: WatchdogStart): never {
   const words = new Int32Array(memory)
   const restMs = Math.max(1, Math.floor(loopBlockMs / 4))
   const own = new Int32Array(new SharedArrayBuffer(4))
@@ -43,18 +43,18 @@ function watch({ memory, loopBlockMs }: WatchdogStart): never {
     const isDue = told === 0 || (told === 1 && silentMs >= LOOP_BLOCKED_TELL_MS)
     if (!isDue) continue
     told = silentMs >= LOOP_BLOCKED_TELL_MS ? 2 : 1
-    tell(blockingCall(words), blockingFunction(words), silentMs)
+    tell(fd, blockingCall(words), blockingFunction(words), silentMs)
   }
 }
 
-function tell(call: number, fn: number, ms: number): void {
+function tell(fd: number, call: number, fn: number, ms: number): void {
   const line: WatchLine = {
     ...(call !== NO_CALL && { id: call >>> 0 }),
     ...(fn !== 0 && { functionNumber: fn }),
     ms,
   }
   try {
-    writeSync(WATCH_FD, `${JSON.stringify(line)}\n`)
+    writeSync(fd, `${JSON.stringify(line)}\n`)
   } catch {
     // A pipe that is full or gone: the daemon finds out by asking.
   }
