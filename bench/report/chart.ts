@@ -171,5 +171,5 @@ const TOP = 52
 const BOTTOM = 44
 const LEFT = 76
 const RIGHT = 24
-const BAR_LEFT = 150
+const BAR_LEFT = 190
 const DOTS_MAX = 30

@@ -3,6 +3,7 @@ import type { Line } from "../judge.ts"
 import { median } from "../load.ts"
 import type { Taken } from "../run.ts"
 import { CURVE } from "../scenarios/in-flight.ts"
+import { besideOthers, WAYS_OUT } from "../scenarios/others.ts"
 import { IN_FLIGHT, LAYERS, processorTimeOf, WAYS } from "../scenarios/processor-time.ts"
 import { escapeText, lineChart, type Series, stackChart, timeline } from "./chart.ts"
 
@@ -40,6 +41,14 @@ function plotsOf({ taken }: Run): Record<string, string> {
         y: { label: "calls/s" },
       },
       CURVES.map(curve),
+    ),
+    others: stackChart(
+      "The same echo by other ways, 256 in flight",
+      "calls/s",
+      WAYS_OUT.map((name) => ({
+        name,
+        parts: [{ name: "calls/s", value: middle(besideOthers(name)) }],
+      })),
     ),
     "latency-in-flight": lineChart(
       {

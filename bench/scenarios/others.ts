@@ -4,6 +4,19 @@ import * as workload from "../workload.ts"
 import { rate } from "./in-flight.ts"
 import type { Stage } from "./index.ts"
 
+/** Those that leave the process; a direct call is a hundred times as fast as all of them. */
+export const WAYS_OUT: readonly string[] = [
+  "bunhouse",
+  "NATS multiplexed by hand",
+  "NATS services",
+  "Moleculer",
+  "Elysia alone",
+]
+
+export function besideOthers(way: string): string {
+  return `${way}, 256 in flight beside the others`
+}
+
 /** The same echo by other ways to reach a function: from a plain call to what people build by hand. */
 export function others({ subject, floors, peers, extent }: Stage): Scenario {
   const { turns } = extent
@@ -19,9 +32,7 @@ export function others({ subject, floors, peers, extent }: Stage): Scenario {
     name: "other ways to call",
     turns,
     figures: Object.entries(ways).flatMap(([way, call]): Figure[] => [
-      rate(`${way}, 256 in flight beside the others`, async () =>
-        inFlight(await call(), 256, extent.flightMs / turns),
-      ),
+      rate(besideOthers(way), async () => inFlight(await call(), 256, extent.flightMs / turns)),
       {
         name: `${way}, one at a time beside the others, p50`,
         unit: "us",

@@ -7,6 +7,7 @@ import { oneAtATime } from "../../bench/load.ts"
 import { writeReport } from "../../bench/report/report.ts"
 import type { Taken } from "../../bench/run.ts"
 import { CURVE } from "../../bench/scenarios/in-flight.ts"
+import { besideOthers, WAYS_OUT } from "../../bench/scenarios/others.ts"
 import { LAYERS, processorTimeOf, WAYS } from "../../bench/scenarios/processor-time.ts"
 
 describe("the report", () => {
@@ -17,6 +18,7 @@ describe("the report", () => {
       "run-latency-in-flight.svg",
       "run-latency.svg",
       "run-layers.svg",
+      "run-others.svg",
       "run-processor-in-flight.svg",
       "run-processor.svg",
       "run-throughput.svg",
@@ -77,6 +79,7 @@ async function measured(): Promise<Map<string, Taken>> {
     take(`curve: sync calls, ${flights} in flight`)
     take(`curve: bare nats.request(), ${flights} in flight`)
   }
+  for (const way of WAYS_OUT) take(besideOthers(way))
   for (const way of WAYS) {
     for (const flights of [1, 256]) {
       for (const layer of LAYERS) take(processorTimeOf(way, flights, layer))
