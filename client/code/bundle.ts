@@ -1,6 +1,7 @@
 import { dirname, relative, resolve as absolute } from "node:path"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { sourcePath } from "../../protocol/root.ts"
+import { resolvedAsRun } from "./as-run.ts"
 import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
 import { nativePackages, packageOf } from "./native.ts"
@@ -58,7 +59,7 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
     sourcemap: "external",
     metafile: true,
     throw: false,
-    external: ["bunhouse", "bunhouse/*", ...input.external.flatMap((name) => [name, `${name}/*`])],
+    external: externalOf(input).flatMap((name) => [name, `${name}/*`]),
     // What the env says counts, not what is so here.
     define: { "process.env.NODE_ENV": "process.env.NODE_ENV" },
     // That of development is not there in production; this one is in both.
@@ -99,15 +100,26 @@ async function built(config: Bun.BuildConfig): Promise<Bun.BuildOutput> {
   }
 }
 
+function externalOf({ external }: BundleInput): readonly string[] {
+  return ["bunhouse", ...external]
+}
+
 const NAMESPACE = "bunhouse"
 const ENTRY = `${NAMESPACE}:entry`
 
 function plug(build: Bun.PluginBuilder, input: BundleInput, seen: Seen): void {
   const made = new Map([[ENTRY, input.entry ?? ""], ...input.made])
+  const external = externalOf(input)
   build.onResolve({ filter: /^bunhouse:/ }, ({ path }) => ({
     path: path.slice(NAMESPACE.length + 1),
     namespace: NAMESPACE,
   }))
+  build.onResolve({ filter: /^[^./]/, namespace: "file" }, ({ path, importer, kind }) => {
+    const isExternal = external.some((name) => path === name || path.startsWith(`${name}/`))
+    if (isExternal || kind.startsWith("entry-point")) return undefined
+    const found = resolvedAsRun(path, importer, kind.startsWith("require"))
+    return found === undefined ? undefined : { path: found }
+  })
   build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({
     contents: made.get(`${NAMESPACE}:${path}`) ?? "",
     loader: "js",

@@ -23,9 +23,11 @@ export function matching(
   const own = value.code.slice(value.node.start - value.start)
   const same = likely.filter(({ start, end }) => file.text.slice(start, end) === own)
   if (same.length > 0) return same
-  for (const options of compilerOptionsFor(file.path, value.code)) {
-    const matches = transpiledAlike(file, likely, value, options)
-    if (matches.length > 0) return matches
+  for (const how of WAYS_TO_RUN) {
+    for (const options of compilerOptionsFor(file.path, value.code)) {
+      const matches = transpiledAlike(file, likely, value, { ...how, options })
+      if (matches.length > 0) return matches
+    }
   }
   return []
 }
@@ -34,12 +36,17 @@ function transpiledAlike(
   file: SourceFile,
   candidates: readonly SendableNode[],
   value: ValueText,
-  compilerOptions: CompilerOptions,
+  { options, ...how }: (typeof WAYS_TO_RUN)[number] & { readonly options: CompilerOptions },
 ): readonly SendableNode[] {
   const prefix = unusedPrefix(file.text)
   const marked = mark(file.text, candidates, prefix)
-  const tsconfig = JSON.stringify({ compilerOptions })
-  const transpiler = new Bun.Transpiler({ loader: file.dialect, tsconfig, ...AS_BUN_RUNS })
+  const tsconfig = JSON.stringify({ compilerOptions: options })
+  const transpiler = new Bun.Transpiler({
+    loader: file.dialect,
+    tsconfig,
+    ...AS_BUN_RUNS,
+    ...how,
+  })
   const { output, places } = unmark(normal(transpiler.transformSync(marked)), prefix)
   const text = normal(value.code)
   return candidates.filter((_, index) => {
@@ -63,9 +70,18 @@ function normal(code: string): string {
   return code.replaceAll(/\n[ \t]+/g, "\n").replaceAll(/\b(import|require)\("node:/g, '$1("')
 }
 
+/**
+ * The likeliest first. With a debugger (`--inspect`) Bun keeps the syntax as it is written, which `Bun.Transpiler` does for
+ * this target only; with `bun test --coverage` also what is never reached.
+ */
+const WAYS_TO_RUN = [
+  { target: "bun" },
+  { target: "node" },
+  { target: "node", deadCodeElimination: false },
+] as const
+
 /** What `Bun.Transpiler` does on its own, and a run of Bun does not, is undone here. */
 const AS_BUN_RUNS = {
-  target: "bun",
   inline: true,
   define: {
     "process.env.NODE_ENV": "process.env.NODE_ENV",

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { resolvedAsRun } from "../../../client/code/as-run.ts"
+import { IMPORT_FN, programFolder } from "./sent.ts"
+import { resultOf } from "./travelling.ts"
+
+const PACKAGES = {
+  "node_modules/staged/package.json": JSON.stringify({
+    name: "staged",
+    exports: {
+      ".": { development: "./development.js", custom: "./custom.js", default: "./run.js" },
+      "./both": { require: "./required.cjs", default: "./run.js" },
+    },
+  }),
+  "node_modules/staged/development.js": `export const from = "development"`,
+  "node_modules/staged/custom.js": `export const from = "custom"`,
+  "node_modules/staged/run.js": `export const from = "run"`,
+  "node_modules/staged/required.cjs": `exports.from = "required"`,
+  "node_modules/fields/package.json": `{ "name": "fields", "main": "./main.cjs", "module": "./module.js" }`,
+  "node_modules/fields/main.cjs": `exports.from = "main"`,
+  "node_modules/fields/module.js": `export const from = "module"`,
+  "node_modules/plain/package.json": `{ "name": "plain", "type": "module", "exports": "./index.js" }`,
+  "node_modules/plain/index.js": `export * from "staged"`,
+}
+
+describe("packages travel as the run has them:", () => {
+  test.each([
+    [`import { from } from "staged"; export const sent = fn(() => from)`, "run"],
+    [`import { from } from "plain"; export const sent = fn(() => from)`, "run"],
+    [`import { from } from "fields"; export const sent = fn(() => from)`, "main"],
+    [`export const sent = fn(async () => (await import("fields")).from)`, "main"],
+    [`export const sent = fn(() => require("staged").from)`, "run"],
+    [`export const sent = fn(() => require("staged/both").from)`, "required"],
+  ])("%s", async (program, from) => {
+    expect(await resultOf(program, PACKAGES)).toBe(from)
+  })
+
+  test("those of the env stay imports", async () => {
+    const program = `import { from } from "staged"; export const sent = fn(() => from)`
+    const refusal: unknown = await resultOf(program, PACKAGES, ["staged"]).catch(String)
+    expect(refusal).toContain("staged")
+  })
+
+  test("with conditions of its own", async () => {
+    await using folder = await programFolder()
+    const alike = JSON.stringify(join(import.meta.dir, "fixtures/alike.ts"))
+    const program = `${IMPORT_FN} import { printBoth } from ${alike}; import { from } from "staged"
+      await printBoth(fn(() => from))`
+    for (const [name, text] of Object.entries({ ...PACKAGES, "main.ts": program })) {
+      await Bun.write(join(folder.path, name), text)
+    }
+    const { stdout } = Bun.spawnSync(
+      [process.execPath, "--conditions=custom", join(folder.path, "main.ts")],
+      { cwd: folder.path },
+    )
+    expect(JSON.parse(stdout.toString())).toEqual({ here: "custom", there: "custom" })
+  })
+})
+
+describe("resolvedAsRun()", () => {
+  test("leaves to the bundler what it takes alike, what is built in and what is not there", async () => {
+    await using folder = await programFolder()
+    for (const [name, text] of Object.entries(PACKAGES))
+      await Bun.write(join(folder.path, name), text)
+    const importer = join(folder.path, "main.ts")
+    for (const isRequired of [false, true]) {
+      for (const name of ["plain", "fs", "node:fs", "bun:sqlite", "missing"]) {
+        expect(resolvedAsRun(name, importer, isRequired)).toBeUndefined()
+      }
+      expect(resolvedAsRun("fields", importer, isRequired)).toBe(
+        join(folder.path, "node_modules/fields/main.cjs"),
+      )
+    }
+  })
+})
