@@ -2,6 +2,7 @@ import { dirname, relative, resolve as absolute } from "node:path"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { sourcePath } from "../../protocol/root.ts"
 import { resolvedAsRun } from "./as-run.ts"
+import { assetProblems } from "./assets.ts"
 import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
 import { nativePackages, packageOf } from "./native.ts"
@@ -70,10 +71,7 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
   for (const log of output.logs) if (log.level === "error") problems.push(told(log))
   const code = output.outputs.find(({ kind }) => kind === "entry-point")
   const map = output.outputs.find(({ kind }) => kind === "sourcemap")
-  for (const { kind, path } of output.outputs) {
-    if (kind === "asset")
-      problems.push(`${path} is a file that no module can hold: pass what is in it`)
-  }
+  problems.push(...assetProblems(output))
   const [about] = Object.values(output.metafile?.outputs ?? {})
   const named = Object.keys(output.metafile?.inputs ?? {}).filter((path) => !isMade(path))
   const inputs = named.map((path) => absolute(path))

@@ -39,7 +39,7 @@ function transpiledAlike(
   { options, ...how }: (typeof WAYS_TO_RUN)[number] & { readonly options: CompilerOptions },
 ): readonly SendableNode[] {
   const prefix = unusedPrefix(file.text)
-  const marked = mark(file.text, candidates, prefix)
+  const marked = mark(file.text, candidates, prefix, value.node.id?.name)
   const tsconfig = JSON.stringify({ compilerOptions: options })
   const transpiler = new Bun.Transpiler({
     loader: file.dialect,
@@ -103,8 +103,13 @@ function mayBe(candidate: SendableNode, value: SendableNode): boolean {
   return (
     candidate.async === value.async &&
     candidate.generator === value.generator &&
-    candidate.id?.name === value.id?.name
+    (isNameless(candidate) || candidate.id?.name === value.id?.name)
   )
+}
+
+/** `export default function () {}`, to which Bun gives the name of its file. */
+function isNameless(node: SendableNode): boolean {
+  return node.type === "FunctionDeclaration" && node.id === null
 }
 
 function unusedPrefix(text: string): string {
@@ -113,14 +118,30 @@ function unusedPrefix(text: string): string {
   return prefix
 }
 
-function mark(text: string, nodes: readonly SendableNode[], prefix: string): string {
-  const inserts = nodes.flatMap((node, index) => insertsFor(text, node, `${prefix}${index}`))
+function mark(
+  text: string,
+  nodes: readonly SendableNode[],
+  prefix: string,
+  given: string | undefined,
+): string {
+  const inserts = nodes.flatMap((node, index) => [
+    ...insertsFor(text, node, `${prefix}${index}`),
+    ...(given !== undefined && isNameless(node)
+      ? [{ at: nameAt(text, node), insert: ` ${given}` }]
+      : []),
+  ])
   let marked = text
   // From the end, so that the offsets before stay right.
   for (const { at, insert } of inserts.toSorted((a, b) => b.at - a.at)) {
     marked = marked.slice(0, at) + insert + marked.slice(at)
   }
   return marked
+}
+
+/** Where the name of a function would stand that has none. */
+function nameAt(text: string, node: SendableNode): number {
+  const word = text.indexOf("function", node.start) + "function".length
+  return node.type === "FunctionDeclaration" && node.generator ? text.indexOf("*", word) + 1 : word
 }
 
 interface Insert {

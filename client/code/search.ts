@@ -10,7 +10,7 @@ import type { ValueText } from "./text.ts"
 
 /**
  * Finds a function that the place of the call does not tell, because it came there in a variable: by its text, in all
- * files that are loaded. It has to be the only one (F1 of locate.ts).
+ * files that are loaded. It has to be the only one (F1 of locate.ts), or one of several in a file that use the same things.
  *
  * What uses nothing from outside needs no file, and is not looked for.
  */
@@ -25,11 +25,17 @@ export async function search(
     const found: Located[] = []
     for (const path of files) {
       found.push(...(await findIn(path, names, value)))
-      if (found.length > 1) return undefined
+      if (new Set(found.map(meaningOf)).size > 1) return undefined
     }
     if (found[0] !== undefined) return found[0]
   }
   return undefined
+}
+
+/** The same for functions of one text where it makes no difference which of them is sent. */
+function meaningOf({ node, source, file }: Located): string {
+  const uses = outsideOf(node, source.scopes)
+  return JSON.stringify([file, ...uses.map(({ declaration }) => declaration?.start)])
 }
 
 /** What Bun leaves as it stands in the file: what is used from outside, and the own name. */

@@ -51,7 +51,7 @@ the function batchOne cannot be sent: it uses what cannot travel
 a function without a name cannot be sent: it uses what cannot travel
   import.meta (images.ts:63), which tells of the file that it stands in: pass what you need of it as an argument`)
     expect(await refusal({ f: evaluated("() => a"), site: undefined })).toContain(
-      "was not found, or was changed since it was loaded",
+      "was not found, was changed since it was loaded",
     )
   })
 

@@ -102,10 +102,17 @@ describe("refused before it is sent:", () => {
     expect(await resultOf(program, fine)).toEqual([false, "string", true])
   })
 
-  test("a file that no module can hold", async () => {
-    const program = `import image from "./a.png"\nexport const sent = fn(() => image)`
-    expect(await refusalOf(program, { "a.png": "no image" })).toContain(
-      "is a file that no module can hold",
+  test.each([
+    ["an image", "a.png", ""],
+    ["a page", "a.html", ""],
+    ["WebAssembly", "a.wasm", ""],
+    ["what is meant as a file", "a-12345678.txt", `with { type: "file" }`],
+    ["a database", "a.sqlite", `with { type: "sqlite" }`],
+  ])("a file that no module can hold: %s", async (_, name, how) => {
+    const program = `import file from "./${name}" ${how}\nexport const sent = fn(() => file)`
+    const text = name.endsWith(".sqlite") ? "" : "<p>text</p>"
+    expect(await refusalOf(program, { [name]: text })).toContain(
+      `\n  ${name} is a file that no module can hold: pass what is in it`,
     )
   })
 

@@ -50,10 +50,11 @@ describe("what travels:", () => {
     } else expect(await resultOf(program, files)).toBe(42)
   })
 
-  test("JSON, text, packages and what tsconfig.json calls by other names", async () => {
+  test("JSON, text, style sheets (as nothing), packages and what tsconfig.json calls by other names", async () => {
     const files = {
       "data.json": `{ "n": 40 }`,
       "note.txt": "noted",
+      "note.css": "p { color: red }",
       "tsconfig.json": `{ "compilerOptions": { "paths": { "@lib/*": ["./lib/*"] } } }`,
       "lib/a.ts": "export const a = 1",
       "node_modules/esm/package.json": `{ "name": "esm", "type": "module", "exports": { "./sub": "./sub.js" } }`,
@@ -64,13 +65,25 @@ describe("what travels:", () => {
     const program = `
       import data from "./data.json"
       import note from "./note.txt" with { type: "text" }
+      import style from "./note.css"
+      import "./note.css"
       import { a } from "@lib/a.ts"
       import esm from "esm/sub"
       import { n, path } from "cjs"
       import * as os from "node:os"
       import { Database } from "bun:sqlite"
-      export const sent = fn(() => [data.n, note, a, esm, n, path, os.EOL, typeof Database])`
-    expect(await resultOf(program, files)).toEqual([40, "noted", 1, 1, 2, "/", "\n", "function"])
+      export const sent = fn(() => [data.n, note, style, a, esm, n, path, os.EOL, typeof Database])`
+    expect(await resultOf(program, files)).toEqual([
+      40,
+      "noted",
+      {},
+      1,
+      1,
+      2,
+      "/",
+      "\n",
+      "function",
+    ])
   })
 
   test("what import() and require() name, and leaves to the env what is not here", async () => {
@@ -171,6 +184,23 @@ describe("what travels:", () => {
   })
 })
 
+describe("a default export without a name travels:", () => {
+  test.each([
+    "function (by = 1) { return [one + by] }",
+    "function <T extends (a: () => void) => void>(by = 1) { return [one + by] }",
+    "async function (by = 1) { return [one + by] }",
+    "function* () { yield one + 1 }",
+    "async function * () { yield one + 1 }",
+    "(by = 1) => [one + by]",
+  ])("%s", async (text) => {
+    const files = {
+      "odd-name.1.ts": `const one = 41\nexport const two = one\nexport default ${text}`,
+    }
+    const program = `import f from "./odd-name.1.ts"\nexport const sent = fn(f)`
+    expect(await Array.fromAsync(await resultOf(program, files))).toEqual([42])
+  })
+})
+
 describe("a function that came in a variable", () => {
   test("is found by its text in the files that are loaded, where it is the only one", async () => {
     const files = {
@@ -198,5 +228,16 @@ describe("a function that came in a variable", () => {
     const again = { f: at(all)[0], site: { file: import.meta.path, line: 1, column: 1 } }
     const refused = codeOf(again.f, again.site).catch((error: unknown) => error)
     expect(await refused).toMatchObject({ code: "FUNCTION_NOT_SENDABLE" })
+    expect(String(await refused)).toContain("has its text more than once")
+  })
+
+  test.each([
+    ["const all = [() => a + 1, () => a + 1]", 42],
+    ["const all = [() => a + 1, ((a) => () => a + 1)(1)]", undefined],
+  ])("is one of several in a file that mean the same: %s", async (text, result) => {
+    const program = `const a = Number("41"); ${text}; export const [sent] = all.map((f) => fn(f))`
+    if (result === undefined)
+      expect(await refusalOf(program)).toContain("has its text more than once")
+    else expect(await resultOf(program)).toBe(result)
   })
 })
