@@ -1,5 +1,6 @@
-import { basename, join, resolve } from "node:path"
+import { basename, extname, join, resolve } from "node:path"
 import { isOfProject } from "./outside.ts"
+import { DIALECTS } from "./source-file.ts"
 
 /**
  * Files that a bundle does not hold: images and the like, which Bun lays beside it, pages, and databases (`with { type:
@@ -14,7 +15,10 @@ export function assetProblems({ outputs, metafile }: Bun.BuildOutput): readonly 
     })
     .map(({ path }) => basename(path).replace(/-[0-9a-z]{8}(?=\.[^.]*$)/, ""))
   const left = inputs.flatMap(([path, { imports }]) => {
-    const names = imports.filter((one) => one.external === true && isOfProject(one.path))
+    // Macros have run, and are not imported any more.
+    const names = imports.filter(({ path: name, external }) => {
+      return external === true && isOfProject(name) && !DIALECTS.has(extname(name))
+    })
     return names.map((one) => join(resolve(path), "..", one.path))
   })
   const problems = [...beside.map((name) => files.get(name) ?? name), ...left]

@@ -1,4 +1,6 @@
+import { dirname } from "node:path"
 import { type CompilerOptions, compilerOptionsFor } from "./compiler-options.ts"
+import { isOfProject } from "./outside.ts"
 import { type SendableNode, isClassNode } from "./parse.ts"
 import type { SourceFile } from "./source-file.ts"
 import type { ValueText } from "./text.ts"
@@ -39,7 +41,7 @@ function transpiledAlike(
   { options, ...how }: (typeof WAYS_TO_RUN)[number] & { readonly options: CompilerOptions },
 ): readonly SendableNode[] {
   const prefix = unusedPrefix(file.text)
-  const marked = mark(file.text, candidates, prefix, value.node.id?.name)
+  const marked = mark(file, candidates, prefix, value.node.id?.name)
   const tsconfig = JSON.stringify({ compilerOptions: options })
   const transpiler = new Bun.Transpiler({
     loader: file.dialect,
@@ -119,7 +121,7 @@ function unusedPrefix(text: string): string {
 }
 
 function mark(
-  text: string,
+  { text, program, path }: SourceFile,
   nodes: readonly SendableNode[],
   prefix: string,
   given: string | undefined,
@@ -130,6 +132,13 @@ function mark(
       ? [{ at: nameAt(text, node), insert: ` ${given}` }]
       : []),
   ])
+  // The transpiler knows no path that macros could be beside.
+  for (const node of program.body) {
+    if (node.type !== "ImportDeclaration" || !isOfProject(node.source.value)) continue
+    if (node.attributes.some(({ value }) => value.value === "macro")) {
+      inserts.push({ at: node.source.start + 1, insert: `${dirname(path)}/` })
+    }
+  }
   let marked = text
   // From the end, so that the offsets before stay right.
   for (const { at, insert } of inserts.toSorted((a, b) => b.at - a.at)) {

@@ -5,6 +5,7 @@ import type {
   Node,
   Program,
 } from "oxc-parser"
+import { BunhouseError } from "../../protocol/errors.ts"
 
 /**
  * JavaScript and TypeScript as syntax trees (ESTree, as oxc-parser makes them), and walks over them.
@@ -36,7 +37,7 @@ export interface ParseOptions {
 
 /** Parses `text` as an ES module. Parentheses leave no node. */
 export async function parse(text: string, options: ParseOptions): Promise<Parsed> {
-  const { parseSync } = await import("oxc-parser")
+  const { parseSync } = await parser()
   const { program, errors } = parseSync("module", text, {
     lang: options.dialect,
     sourceType: "module",
@@ -49,6 +50,20 @@ export async function parse(text: string, options: ParseOptions): Promise<Parsed
   return { text, program, error: errors[0]?.message }
 }
 
+/** Its native part is not found by the copy of it that a bundle of a program has. */
+async function parser(): Promise<typeof import("oxc-parser")> {
+  try {
+    return await import("oxc-parser")
+  } catch (cause) {
+    throw new BunhouseError("FUNCTION_NOT_SENDABLE", `oxc-parser ${NOT_LOADED}`, {
+      cause: String(cause),
+    })
+  }
+}
+
+const NOT_LOADED =
+  "cannot be loaded, which reads what is sent; a program that is bundled leaves the library out (bun build --external bunhouse) and has it installed where it runs"
+
 /** What stands in the text of an ES module beside its syntax tree, which is not made. */
 export async function marksIn(text: string): Promise<{
   readonly comments: readonly {
@@ -59,7 +74,7 @@ export async function marksIn(text: string): Promise<{
   /** Uses of `import.meta`. */
   readonly metas: readonly { readonly start: number; readonly end: number }[]
 }> {
-  const { parseSync } = await import("oxc-parser")
+  const { parseSync } = await parser()
   const { comments, module } = parseSync("module.mjs", text, { sourceType: "module" })
   return { comments, metas: module.importMetas }
 }

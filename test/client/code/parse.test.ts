@@ -9,6 +9,7 @@ import {
   walk,
   withoutTypes,
 } from "../../../client/code/parse.ts"
+import { programFolder } from "./sent.ts"
 
 const FOLDER = join(import.meta.dir, "../../../client/code")
 
@@ -39,6 +40,25 @@ describe("parse()", () => {
     expect((await parse("<string>b", { dialect: "ts" })).error).toBeUndefined()
     expect((await parse("a as string", { dialect: "js" })).error).toBeString()
   })
+})
+
+test("a bundle of the library says what is missing of it", async () => {
+  await using folder = await programFolder()
+  const built = await Bun.build({
+    entrypoints: [join(FOLDER, "parse.ts")],
+    target: "bun",
+    outdir: folder.path,
+  })
+  expect(built.success).toBe(true)
+  const program = `const { parse } = await import(${JSON.stringify(join(folder.path, "parse.js"))})
+    console.log(await parse("1", { dialect: "js" }).catch((error) => Bun.inspect(error)))`
+  const child = Bun.spawn([process.execPath, "--no-install", "-e", program], {
+    cwd: folder.path,
+    stdout: "pipe",
+  })
+  const told = await child.stdout.text()
+  expect(told).toContain("bun build --external bunhouse")
+  expect(told.length).toBeLessThan(4_000)
 })
 
 describe("walk()", () => {

@@ -50,6 +50,14 @@ describe("what travels:", () => {
     } else expect(await resultOf(program, files)).toBe(42)
   })
 
+  test("what macros made while the file was read", async () => {
+    const files = { "macro.ts": "export const made = () => 40 + 2" }
+    const program = `import { made } from "./macro.ts" with { type: "macro" }
+      const one = Number(made())
+      export const sent = fn(() => [made(), one])`
+    expect(await resultOf(program, files)).toEqual([42, 42])
+  })
+
   test("JSON, text, style sheets (as nothing), packages and what tsconfig.json calls by other names", async () => {
     const files = {
       "data.json": `{ "n": 40 }`,
