@@ -7,6 +7,7 @@ import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
 import { nativePackages, packageOf } from "./native.ts"
 import { marksIn } from "./parse.ts"
+import { runFlags } from "./run-flags.ts"
 import { readSourceFile } from "./source-file.ts"
 import type { LineMap } from "./source-map.ts"
 import { type Summary, stampOf, summaryOf } from "./summary.ts"
@@ -61,10 +62,7 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
     metafile: true,
     throw: false,
     external: externalOf(input).flatMap((name) => [name, `${name}/*`]),
-    // What the env says counts, not what is so here.
-    define: { "process.env.NODE_ENV": "process.env.NODE_ENV" },
-    // That of development is not there in production; this one is in both.
-    jsx: { development: false },
+    ...asRun(),
     plugins: [{ name: "bunhouse", setup: (builder) => plug(builder, input, seen) }],
   })
   const problems = [...seen.addons].map(addonProblem)
@@ -84,6 +82,24 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
     files: seen.files,
     natives: await nativePackages(inputs),
     problems,
+  }
+}
+
+/** With what this run was told about reading source. */
+function asRun(): Pick<Bun.BuildConfig, "define" | "jsx"> {
+  const { define, jsx } = runFlags()
+  const { jsxFactory: factory, jsxFragmentFactory: fragment, jsxImportSource: importSource } = jsx
+  return {
+    // What the env says counts, not what is so here.
+    define: { "process.env.NODE_ENV": "process.env.NODE_ENV", ...define },
+    jsx: {
+      // That of development is not there in production; this one is in both.
+      development: false,
+      ...(jsx.jsx !== undefined && { runtime: jsx.jsx === "react" ? "classic" : "automatic" }),
+      ...(factory !== undefined && { factory }),
+      ...(fragment !== undefined && { fragment }),
+      ...(importSource !== undefined && { importSource }),
+    },
   }
 }
 

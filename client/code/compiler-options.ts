@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { STARTED_IN, runFlags } from "./run-flags.ts"
 
 /** Options of a tsconfig that change the text which Bun makes of a function or a class. */
 export type CompilerOptions = Readonly<Record<string, unknown>>
@@ -12,12 +13,11 @@ export function compilerOptionsFor(path: string, code: string): readonly Compile
   const jsx = jsxIn(code)
   ofRun ??= readIn(STARTED_IN) ?? {}
   const found = [ofRun, optionsIn(dirname(path)), {}]
-  const distinct = new Map(found.map((options) => [JSON.stringify(options), options]))
+  const all = found.map((options) => ({ ...runFlags().jsx, ...options }))
+  const distinct = new Map(all.map((options) => [JSON.stringify(options), options]))
   return [...distinct.values()].map((options) => ({ ...options, ...jsx }))
 }
 
-// The current one may be another by now.
-const STARTED_IN = process.cwd()
 let ofRun: CompilerOptions | undefined
 
 /**
@@ -25,7 +25,7 @@ let ofRun: CompilerOptions | undefined
  * as it does unless the tsconfig or a comment in the file asks for calls of a factory.
  */
 export function jsxFactoriesOf(path: string, source: string): ReadonlySet<string> {
-  const options = optionsIn(dirname(path))
+  const options = { ...runFlags().jsx, ...optionsIn(dirname(path)) }
   const said = (pragma: string) =>
     new RegExp(`^\\s*/?[*/][^\\n]*@${pragma}\\s+([\\w$.]+)`, "m").exec(source)?.[1]
   const isClassic =

@@ -2,6 +2,7 @@ import { dirname } from "node:path"
 import { type CompilerOptions, compilerOptionsFor } from "./compiler-options.ts"
 import { isOfProject } from "./outside.ts"
 import { type SendableNode, isClassNode } from "./parse.ts"
+import { runFlags } from "./run-flags.ts"
 import type { SourceFile } from "./source-file.ts"
 import type { ValueText } from "./text.ts"
 
@@ -48,6 +49,7 @@ function transpiledAlike(
     tsconfig,
     ...AS_BUN_RUNS,
     ...how,
+    define: { ...AS_BUN_RUNS.define, ...runFlags().define },
   })
   const { output, places } = unmark(normal(transpiler.transformSync(marked)), prefix)
   const text = normal(value.code)

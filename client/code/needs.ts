@@ -2,6 +2,7 @@ import { nameOf } from "./find-value.ts"
 import { isGlobal } from "./globals.ts"
 import { type Outside, keyOf, outsideOf, rangeOf } from "./outside.ts"
 import { type Node, type SendableNode, walk, withoutTypes } from "./parse.ts"
+import { isDefined } from "./run-flags.ts"
 import type { Declaration, Range } from "./scope.ts"
 import type { SourceFile } from "./source-file.ts"
 
@@ -151,7 +152,7 @@ class Search implements Needs {
       this.values.add(name)
       if (use.written) this.#trouble(use)
     } else if (declaration !== undefined) this.#declared(use)
-    else if (!isGlobal(name) && !use.onlyTypeof && name !== OF_EVERY_MODULE) this.#trouble(use)
+    else if (!isKnown(name) && !use.onlyTypeof) this.#trouble(use)
   }
 
   #declared(use: Outside): void {
@@ -220,6 +221,10 @@ function isLiteral(node: Node): boolean {
     default:
       return false
   }
+}
+
+function isKnown(name: string): boolean {
+  return isGlobal(name) || name === OF_EVERY_MODULE || isDefined(name)
 }
 
 // Not a global, but Bun gives every module its own.
