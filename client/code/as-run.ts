@@ -1,12 +1,13 @@
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { isAbsolute, join } from "node:path"
+import { dirname, isAbsolute, join } from "node:path"
 import { resolve } from "./find-value.ts"
 import { packageOf } from "./native.ts"
 
 /**
  * The file that a name which is imported means to this program, where a bundler might take another: on its own it prefers what a
- * package has for development or for bundlers, and knows nothing of the `--conditions` of the run. Undefined where it is right.
+ * package has for development or for bundlers. Undefined where it is right, because what it has not found by itself it reads less
+ * of, and without its tsconfig.
  */
 export function resolvedAsRun(
   specifier: string,
@@ -26,19 +27,24 @@ function required(specifier: string, importer: string): string | undefined {
   }
 }
 
-/** The bundler reads less of a package that it has found by itself. */
 function mayDiffer(path: string): boolean {
-  const owner = packageOf(path)
-  if (owner === undefined || HAS_CONDITIONS) return true
-  const known = differing.get(owner.folder)
+  const folder = packageOf(path)?.folder ?? packageAbove(dirname(path))
+  const known = differing.get(folder)
   if (known !== undefined) return known
-  const differs = /"(?:development|module)"\s*:/.test(about(owner.folder))
-  differing.set(owner.folder, differs)
+  const differs = /"(?:development|module)"\s*:/.test(about(folder))
+  differing.set(folder, differs)
   return differs
 }
 
 const differing = new Map<string, boolean>()
-const HAS_CONDITIONS = process.execArgv.some((flag) => flag.startsWith("--conditions"))
+
+/** Packages of a workspace are not below a `node_modules`. */
+function packageAbove(folder: string): string {
+  const parent = dirname(folder)
+  return existsSync(join(folder, "package.json")) || parent === folder
+    ? folder
+    : packageAbove(parent)
+}
 
 function about(folder: string): string {
   try {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { resolve } from "node:path"
 
-/** What a run was told about reading source, on its command line or in its bunfig.toml. */
+/** What a run was told about finding and reading source, on its command line or in its bunfig.toml. */
 export interface RunFlags {
   /** What stands for a name, by the name. */
   readonly define: Readonly<Record<string, string>>
@@ -9,6 +9,8 @@ export interface RunFlags {
   readonly jsx: Readonly<
     Partial<Record<"jsx" | "jsxFactory" | "jsxFragmentFactory" | "jsxImportSource", string>>
   >
+  /** By which packages choose their files. */
+  readonly conditions: readonly string[]
 }
 
 /** Of this run. Bun tells nothing of the command line of `bun test`. */
@@ -44,6 +46,7 @@ export function flagsOf(args: readonly string[], folder: string): RunFlags {
       jsxFragmentFactory: said("--jsx-fragment", "jsxFragment"),
       jsxImportSource: said("--jsx-import-source", "jsxImportSource"),
     }),
+    conditions: given("--conditions"),
   }
 }
 

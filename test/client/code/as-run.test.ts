@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test"
+import { mkdir, symlink } from "node:fs/promises"
 import { join } from "node:path"
 import { resolvedAsRun } from "../../../client/code/as-run.ts"
 import { IMPORT_FN, programFolder } from "./sent.ts"
 import { resultOf } from "./travelling.ts"
 
+const ALIKE = JSON.stringify(join(import.meta.dir, "fixtures/alike.ts"))
 const PACKAGES = {
   "node_modules/staged/package.json": JSON.stringify({
     name: "staged",
@@ -43,8 +45,7 @@ describe("packages travel as the run has them:", () => {
 
   test("with conditions of its own", async () => {
     await using folder = await programFolder()
-    const alike = JSON.stringify(join(import.meta.dir, "fixtures/alike.ts"))
-    const program = `${IMPORT_FN} import { printBoth } from ${alike}; import { from } from "staged"
+    const program = `${IMPORT_FN} import { printBoth } from ${ALIKE}; import { from } from "staged"
       await printBoth(fn(() => from))`
     for (const [name, text] of Object.entries({ ...PACKAGES, "main.ts": program })) {
       await Bun.write(join(folder.path, name), text)
@@ -55,6 +56,25 @@ describe("packages travel as the run has them:", () => {
     )
     expect(JSON.parse(stdout.toString())).toEqual({ here: "custom", there: "custom" })
   })
+})
+
+test("a package of a workspace travels as its tsconfig has Bun read it", async () => {
+  await using folder = await programFolder()
+  const files = {
+    "work/package.json": `{ "name": "work", "exports": { "source": "./index.ts", "default": "./none.js" } }`,
+    "work/tsconfig.json": `{ "compilerOptions": { "useDefineForClassFields": false } }`,
+    "work/index.ts": `class Base { set n(n: number) { this.set = n } set = 0 } class Box extends Base { n = 1 }
+      export const size = () => new Box().set`,
+    "work/main.ts": `${IMPORT_FN} import { printBoth } from ${ALIKE}; import { size } from "work"
+      await printBoth(fn(() => size()))`,
+  }
+  for (const [name, text] of Object.entries(files)) await Bun.write(join(folder.path, name), text)
+  await mkdir(join(folder.path, "node_modules"))
+  await symlink("../work", join(folder.path, "node_modules/work"))
+  const { stdout } = Bun.spawnSync([process.execPath, "--conditions=source", "main.ts"], {
+    cwd: join(folder.path, "work"),
+  })
+  expect(JSON.parse(stdout.toString())).toEqual({ here: 1, there: 1 })
 })
 
 describe("resolvedAsRun()", () => {
