@@ -43,7 +43,9 @@ function namesIn(value: ValueText, scopes: Awaited<ReturnType<typeof scopesOf>>)
   const uses = outsideOf(value.node, scopes)
   // Bun may write "node:fs" for "fs".
   const names = new Set(uses.map(({ name }) => name.replace(/^node:/, "")))
-  if (names.size > 0 && value.node.id) names.add(value.node.id.name)
+  const own = value.node.id?.name
+  // Bun makes one that ends so for a default export without a name.
+  if (names.size > 0 && own !== undefined && !own.endsWith("_default")) names.add(own)
   return names
 }
 

@@ -206,6 +206,8 @@ describe("a default export without a name travels:", () => {
     }
     const program = `import f from "./odd-name.1.ts"\nexport const sent = fn(f)`
     expect(await Array.fromAsync(await resultOf(program, files))).toEqual([42])
+    const inVariable = `import f from "./odd-name.1.ts"\nexport const [sent] = [f].map((g) => fn(g))`
+    expect(await Array.fromAsync(await resultOf(inVariable, files))).toEqual([42])
   })
 })
 
