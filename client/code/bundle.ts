@@ -86,11 +86,12 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
 }
 
 /** With what this run was told about finding and reading source. */
-function asRun(): Pick<Bun.BuildConfig, "define" | "jsx" | "conditions"> {
-  const { define, jsx, conditions } = runFlags()
+function asRun(): Pick<Bun.BuildConfig, "define" | "jsx" | "conditions" | "tsconfig"> {
+  const { define, jsx, conditions, tsconfig } = runFlags()
   const { jsxFactory: factory, jsxFragmentFactory: fragment, jsxImportSource: importSource } = jsx
   return {
     conditions: [...conditions],
+    ...(tsconfig !== undefined && { tsconfig }),
     // What the env says counts, not what is so here.
     define: { "process.env.NODE_ENV": "process.env.NODE_ENV", ...define },
     jsx: {

@@ -56,9 +56,11 @@ const byFolder = new Map<string, CompilerOptions>()
 
 /** Undefined where there is no such file; no options where it cannot be read, about which Bun has had its say. */
 function readIn(folder: string): CompilerOptions | undefined {
-  for (const name of ["tsconfig.json", "jsconfig.json"]) {
+  const { tsconfig } = runFlags()
+  const beside = ["tsconfig.json", "jsconfig.json"].map((name) => join(folder, name))
+  for (const path of tsconfig === undefined ? beside : [tsconfig]) {
     try {
-      return readOptions(join(folder, name), EXTENDED_MAX)
+      return readOptions(path, EXTENDED_MAX)
     } catch (cause) {
       if (!(cause instanceof Error && "code" in cause && cause.code === "ENOENT")) return {}
     }

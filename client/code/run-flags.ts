@@ -9,6 +9,8 @@ export interface RunFlags {
   readonly jsx: Readonly<
     Partial<Record<"jsx" | "jsxFactory" | "jsxFragmentFactory" | "jsxImportSource", string>>
   >
+  /** Path of the one that is read in place of all others. */
+  readonly tsconfig: string | undefined
   /** By which packages choose their files. */
   readonly conditions: readonly string[]
 }
@@ -37,6 +39,7 @@ export function flagsOf(args: readonly string[], folder: string): RunFlags {
     return name === undefined || value === undefined ? [] : [[name, value] as const]
   })
   const said = (flag: string, name: string) => given(flag).at(-1) ?? bunfig[name]
+  const tsconfig = given("--tsconfig-override").at(-1)
   const runtime = said("--jsx-runtime", "jsx")
   return {
     define: texts(defined.length > 0 ? Object.fromEntries(defined) : bunfig["define"]),
@@ -46,6 +49,7 @@ export function flagsOf(args: readonly string[], folder: string): RunFlags {
       jsxFragmentFactory: said("--jsx-fragment", "jsxFragment"),
       jsxImportSource: said("--jsx-import-source", "jsxImportSource"),
     }),
+    tsconfig: tsconfig === undefined ? undefined : resolve(folder, tsconfig),
     conditions: given("--conditions"),
   }
 }

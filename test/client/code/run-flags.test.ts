@@ -44,6 +44,7 @@ describe("flagsOf()", () => {
       define: {},
       jsx: {},
       conditions: [],
+      tsconfig: undefined,
     })
   })
 })
@@ -59,6 +60,14 @@ const FLAGS = `--define SIZE=5 --define process.env.MODE='fast' --define BUILD.n
 
 test.each([
   ["the command line", FLAGS.split(/\s+/), {}],
+  [
+    "another tsconfig",
+    [...FLAGS.split(/\s+/).slice(0, 6), "--tsconfig-override=other.json"],
+    {
+      "tsconfig.json": "{}",
+      "other.json": `{ "compilerOptions": { "jsx": "react", "jsxFactory": "h", "jsxFragmentFactory": "Fragment" } }`,
+    },
+  ],
   [
     "bunfig.toml",
     [],
