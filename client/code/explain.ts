@@ -1,7 +1,7 @@
 import { isGlobal } from "./globals.ts"
 import { positionAt } from "./lines.ts"
 import { type Outside, isTranspilerName, keyOf } from "./outside.ts"
-import { type Node, isFunction, withoutTypes } from "./parse.ts"
+import { type Node, isClassNode, isFunction, withoutTypes } from "./parse.ts"
 import type { Declaration } from "./scope.ts"
 
 /**
@@ -74,7 +74,7 @@ function sentence(use: Outside, around: Surroundings): Sentence {
       }
     case "name":
       if (around.given.has(name)) return { label: name, what: "a value", mend: RETURN }
-      if (declaration === undefined) return undeclared(name, around.file !== undefined)
+      if (declaration === undefined) return undeclared(name, around)
       return declared(use, declaration, around)
     default:
       return use.kind satisfies never
@@ -85,11 +85,13 @@ const PASS = "pass it as an argument"
 const PASS_PART = "pass what you need of it as an argument"
 const RETURN = "return the new value instead of assigning it"
 
-function carry(name: string, which: string): string {
+/** A class brings no values along: its instances are made from what they are given. */
+function carry(name: string, which: string, { node }: Surroundings): string {
+  if (isClassNode(node)) return "pass it to the constructor"
   return `${PASS}, or carry ${which} along, with: { ${name} }`
 }
 
-function undeclared(name: string, fileIsKnown: boolean): Sentence {
+function undeclared(name: string, around: Surroundings): Sentence {
   const special = SPECIAL.get(name)
   if (special !== undefined) return { label: name, ...special }
   if (isTranspilerName(name)) {
@@ -105,12 +107,12 @@ function undeclared(name: string, fileIsKnown: boolean): Sentence {
           mend: "make the element without JSX",
         }
   }
-  return fileIsKnown
+  return around.file !== undefined
     ? { label: name, what: "neither declared in this file nor a global of Bun", mend: PASS }
     : {
         label: name,
         what: "declared outside of the function",
-        mend: `${carry(name, "its value")}, or move it into the function`,
+        mend: `${carry(name, "its value", around)}, or move it into the function`,
       }
 }
 
@@ -147,10 +149,10 @@ function declared(use: Outside, declaration: Declaration, around: Surroundings):
   if (use.written) return { label: name, what, mend: RETURN }
   if (isTopLevel && reassigned !== undefined) {
     const changes = `${what}, which gets another value in line ${lineOf(reassigned)}`
-    return { label: name, what: changes, mend: carry(name, "its value of now") }
+    return { label: name, what: changes, mend: carry(name, "its value of now", around) }
   }
   if (MOVABLE.has(noun)) return { label: name, what, mend: MOVE }
-  return { label: name, what, mend: carry(name, "its value") }
+  return { label: name, what, mend: carry(name, "its value", around) }
 }
 
 const MOVE = "move it into the function, or to the top of the file"

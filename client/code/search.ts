@@ -2,7 +2,7 @@ import { createRequire } from "node:module"
 import { extname } from "node:path"
 import { type Located, locatedAt } from "./locate.ts"
 import { matching } from "./match.ts"
-import { outsideOf } from "./outside.ts"
+import { type Outside, isTranspilerName, outsideOf } from "./outside.ts"
 import { type SendableNode, isClassNode, isFunction, walk } from "./parse.ts"
 import { scopesOf } from "./scope.ts"
 import { DIALECTS, type SourceFile, readSourceFile } from "./source-file.ts"
@@ -18,8 +18,9 @@ export async function search(
   value: ValueText,
   first: string | undefined,
 ): Promise<Located | undefined> {
-  const names = namesIn(value, await scopesOf(value))
-  if (names.size === 0) return undefined
+  const uses = outsideOf(value.node, await scopesOf(value))
+  if (uses.length === 0) return undefined
+  const names = namesIn(value, uses)
   // Packages only where the program has none: they are many, and often there in several versions.
   for (const files of loadedFiles(first)) {
     const found: Located[] = []
@@ -39,14 +40,18 @@ function meaningOf({ node, source, file }: Located): string {
 }
 
 /** What Bun leaves as it stands in the file: what is used from outside, and the own name. */
-function namesIn(value: ValueText, scopes: Awaited<ReturnType<typeof scopesOf>>): Set<string> {
-  const uses = outsideOf(value.node, scopes)
+function namesIn(value: ValueText, uses: readonly Outside[]): ReadonlySet<string> {
   // Bun may write "node:fs" for "fs".
-  const names = new Set(uses.map(({ name }) => name.replace(/^node:/, "")))
+  const names = new Set(uses.filter(isWritten).map(({ name }) => name.replace(/^node:/, "")))
   const own = value.node.id?.name
   // Bun makes one that ends so for a default export without a name.
-  if (names.size > 0 && own !== undefined && !own.endsWith("_default")) names.add(own)
+  if (own !== undefined && !own.endsWith("_default")) names.add(own)
   return names
+}
+
+/** Not what Bun adds for JSX and decorators: its helpers, `this`, and variables like `_dec$3`. */
+function isWritten({ kind, name }: Outside): boolean {
+  return kind !== "this" && !isTranspilerName(name) && !/^_\w+\$\d+$/.test(name)
 }
 
 /**

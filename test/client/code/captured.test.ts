@@ -113,7 +113,10 @@ the function batchOne cannot be sent: the file that it was written in was not fo
   test("sees what a class needs", async () => {
     // oxlint-disable-next-line no-eval -- a class of no file
     const Odd: AnyClass = (0, eval)("(class A { m() { return [A, B, c] } })")
-    expect(await check(Odd).catch(String)).toContain("B (line 1")
+    const told = await check(Odd).catch(String)
+    expect(told).toContain("B (line 1")
+    expect(told).toContain("pass it to the constructor")
+    expect(told).not.toContain("with: {")
     expect(await check(Odd, "B", "c")).toEqual(new Set(["B", "c"]))
   })
 })

@@ -62,6 +62,12 @@ describe("JSX travels as the tsconfig has Bun read it:", () => {
   })
 })
 
+test.each(["react-jsx", "react-jsxdev"])("%s that came in a variable", async (jsx) => {
+  const program = `const one = Number(1)\nconst all = [() => <b>{one}</b>]\nconst [sent] = all.map((f) => fn(f))`
+  const tsconfig = options({ jsx, jsxImportSource: "mine" })
+  await expectAlike(program, { ...RUNTIMES, "tsconfig.json": tsconfig })
+})
+
 describe("classes travel as the tsconfig has Bun read them:", () => {
   const decorated = `
     const seen: string[] = []
@@ -101,6 +107,15 @@ describe("classes travel as the tsconfig has Bun read them:", () => {
     const files = { "tsconfig.json": options({ experimentalDecorators: true }) }
     await expectAlike(program, files, "", "(C) => new C().wide()")
   })
+})
+
+test("a class with decorators that came in a variable", async () => {
+  const program = `
+    const doubled = (f: (n: number) => number, _: unknown) => (n: number) => f(n) * 2
+    class Base {}
+    class Box extends Base { @doubled wide(n: number) { return n } }
+    const [sent] = [Box].map((C) => fn(C as never))`
+  await expectAlike(program, {}, "", "(C) => new C().wide(1)")
 })
 
 test("a tsconfig that cannot be read is as good as none", async () => {
