@@ -16,7 +16,7 @@ export function resolvedAsRun(
 ): string | undefined {
   const path = isRequired ? required(specifier, importer) : resolve(specifier, importer)
   // What is built in has no path.
-  return path !== undefined && isAbsolute(path) && mayDiffer(path) ? path : undefined
+  return path !== undefined && isAbsolute(path) && mayDiffer(path, specifier) ? path : undefined
 }
 
 function required(specifier: string, importer: string): string | undefined {
@@ -27,16 +27,13 @@ function required(specifier: string, importer: string): string | undefined {
   }
 }
 
-function mayDiffer(path: string): boolean {
-  const folder = packageOf(path)?.folder ?? packageAbove(dirname(path))
-  const known = differing.get(folder)
-  if (known !== undefined) return known
-  const differs = /"(?:development|module)"\s*:/.test(about(folder))
-  differing.set(folder, differs)
-  return differs
+function mayDiffer(path: string, specifier: string): boolean {
+  const owner = packageOf(path)
+  const { name, text, hasFields } = about(owner?.folder ?? packageAbove(dirname(path)))
+  // A package of a workspace, and no path of a tsconfig.
+  const isOwn = specifier.startsWith("#") || `${specifier}/`.startsWith(`${name}/`)
+  return (owner !== undefined || isOwn) && (hasFields || /"development"\s*:/.test(text))
 }
-
-const differing = new Map<string, boolean>()
 
 /** Packages of a workspace are not below a `node_modules`. */
 function packageAbove(folder: string): string {
@@ -46,10 +43,29 @@ function packageAbove(folder: string): string {
     : packageAbove(parent)
 }
 
-function about(folder: string): string {
+interface About {
+  readonly name: string
+  readonly text: string
+  /** Bun runs `main` and bundles `module`. */
+  readonly hasFields: boolean
+}
+
+function about(folder: string): About {
+  const known = abouts.get(folder)
+  if (known !== undefined) return known
+  const read = readAbout(join(folder, "package.json"))
+  abouts.set(folder, read)
+  return read
+}
+
+const abouts = new Map<string, About>()
+
+function readAbout(path: string): About {
   try {
-    return readFileSync(join(folder, "package.json"), "utf8")
+    const text = readFileSync(path, "utf8")
+    const fields: Readonly<Record<string, unknown>> = { ...JSON.parse(text) }
+    return { name: String(fields["name"]), text, hasFields: "main" in fields && "module" in fields }
   } catch {
-    return ""
+    return { name: "", text: "", hasFields: false }
   }
 }

@@ -21,6 +21,8 @@ const PACKAGES = {
   "node_modules/fields/package.json": `{ "name": "fields", "main": "./main.cjs", "module": "./module.js" }`,
   "node_modules/fields/main.cjs": `exports.from = "main"`,
   "node_modules/fields/module.js": `export const from = "module"`,
+  "node_modules/broken/package.json": "{",
+  "node_modules/broken/index.js": "",
   "node_modules/plain/package.json": `{ "name": "plain", "type": "module", "exports": "./index.js" }`,
   "node_modules/plain/index.js": `export * from "staged"`,
 }
@@ -58,20 +60,28 @@ describe("packages travel as the run has them:", () => {
   })
 })
 
-test("a package of a workspace travels as its tsconfig has Bun read it", async () => {
+// As `bun init` writes it.
+const OF_INIT = `{ "name": "work", "module": "index.ts", "type": "module" }`
+const BY_CONDITION = `{ "name": "work", "exports": { "source": "./index.ts", "default": "./none.js" } }`
+
+test.each([
+  ["a package of a workspace", "work", OF_INIT, []],
+  ["one that has a condition", "work", BY_CONDITION, ["--conditions=source"]],
+  ["a path of the tsconfig", "~/index", OF_INIT, []],
+])("%s travels as its tsconfig has Bun read it", async (_, name, about, flags) => {
   await using folder = await programFolder()
   const files = {
-    "work/package.json": `{ "name": "work", "exports": { "source": "./index.ts", "default": "./none.js" } }`,
-    "work/tsconfig.json": `{ "compilerOptions": { "useDefineForClassFields": false } }`,
+    "work/package.json": about,
+    "work/tsconfig.json": `{ "compilerOptions": { "useDefineForClassFields": false, "paths": { "~/*": ["./*"] } } }`,
     "work/index.ts": `class Base { set n(n: number) { this.set = n } set = 0 } class Box extends Base { n = 1 }
       export const size = () => new Box().set`,
-    "work/main.ts": `${IMPORT_FN} import { printBoth } from ${ALIKE}; import { size } from "work"
+    "work/main.ts": `${IMPORT_FN} import { printBoth } from ${ALIKE}; import { size } from "${name}"
       await printBoth(fn(() => size()))`,
   }
-  for (const [name, text] of Object.entries(files)) await Bun.write(join(folder.path, name), text)
+  for (const [path, text] of Object.entries(files)) await Bun.write(join(folder.path, path), text)
   await mkdir(join(folder.path, "node_modules"))
   await symlink("../work", join(folder.path, "node_modules/work"))
-  const { stdout } = Bun.spawnSync([process.execPath, "--conditions=source", "main.ts"], {
+  const { stdout } = Bun.spawnSync([process.execPath, ...flags, "main.ts"], {
     cwd: join(folder.path, "work"),
   })
   expect(JSON.parse(stdout.toString())).toEqual({ here: 1, there: 1 })
@@ -84,7 +94,7 @@ describe("resolvedAsRun()", () => {
       await Bun.write(join(folder.path, name), text)
     const importer = join(folder.path, "main.ts")
     for (const isRequired of [false, true]) {
-      for (const name of ["plain", "fs", "node:fs", "bun:sqlite", "missing"]) {
+      for (const name of ["plain", "broken", "fs", "node:fs", "bun:sqlite", "missing"]) {
         expect(resolvedAsRun(name, importer, isRequired)).toBeUndefined()
       }
       expect(resolvedAsRun("fields", importer, isRequired)).toBe(
