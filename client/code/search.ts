@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { extname } from "node:path"
 import { type Located, locatedAt } from "./locate.ts"
@@ -61,7 +62,8 @@ function isWritten({ kind, name }: Outside): boolean {
 function loadedFiles(first: string | undefined): readonly ReadonlySet<string>[] {
   const { cache } = createRequire(import.meta.url)
   const loaded = Object.keys(cache).map((key) => key.replace(/\?.*$/, ""))
-  const files = [...(first === undefined ? [] : [first]), Bun.main, ...loaded]
+  const isMapped = first !== Bun.main && !loaded.includes(first ?? "") && hasSourceMap(Bun.main)
+  const files = [...(first === undefined || isMapped ? [] : [first]), Bun.main, ...loaded]
   const all = files.filter((path) => DIALECTS.has(extname(path)))
   const { own = [], packages = [] } = Object.groupBy(all, (path) =>
     path.includes("/node_modules/") ? "packages" : "own",
@@ -70,6 +72,17 @@ function loadedFiles(first: string | undefined): readonly ReadonlySet<string>[] 
 }
 
 const FILES_MAX = 4_096
+
+/** Calls in a bundle that has one seem to stand in the files that it was made of, which hold each function once more. */
+function hasSourceMap(path: string): boolean {
+  try {
+    return (
+      existsSync(`${path}.map`) || readFileSync(path, "utf8").includes("\n//# sourceMappingURL=")
+    )
+  } catch {
+    return false
+  }
+}
 
 async function findIn(
   path: string,

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { IMPORT_FN, programFolder } from "./sent.ts"
 
 const ALIKE = join(import.meta.dir, "fixtures/alike.ts")
+const SENT = join(import.meta.dir, "sent.ts")
 const PROGRAM = `
   const base: number = 10
   const sent = fn(function sent() {
@@ -31,3 +32,26 @@ test.each([
   })
   expect(stdout.toString()).toContain(`{"here":11,"there":11}`)
 })
+
+test.each(["none", "inline", "linked", "external"] as const)(
+  "a function in a variable travels from a bundle beside its sources: source map %s",
+  async (sourcemap) => {
+    await using folder = await programFolder()
+    const main = join(folder.path, "main.ts")
+    const program = `const [sent] = [() => base + 1].map((f) => fn(f)); await printBoth(sent)`
+    await Bun.write(
+      main,
+      `${IMPORT_FN} import { printBoth } from ${JSON.stringify(ALIKE)}\nconst base = Number(1); ${program}`,
+    )
+    const outdir = join(folder.path, "dist")
+    await Bun.build({
+      entrypoints: [main],
+      outdir,
+      target: "bun",
+      sourcemap,
+      external: [SENT, ALIKE],
+    })
+    const { stdout } = Bun.spawnSync([process.execPath, join(outdir, "main.js")])
+    expect(stdout.toString()).toBe(`{"here":2,"there":2}\n`)
+  },
+)
