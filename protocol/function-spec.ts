@@ -168,7 +168,7 @@ export function checkCodeSize(spec: ModuleSpec): void {
   if (bytes <= SOURCE_BYTES_MAX) return
   throw new BunhouseError(
     "PAYLOAD_TOO_LARGE",
-    `the code of ${spec.env}/${spec.name} takes ${bytes} bytes, over the limit of ${SOURCE_BYTES_MAX}`,
+    `the code of ${spec.env}/${spec.name} takes ${bytes} bytes, over the limit of ${SOURCE_BYTES_MAX}: put large packages into the env's spec, packages, so that they do not travel`,
   )
 }
 

@@ -3,6 +3,27 @@ import { createRequire } from "node:module"
 import { dirname, isAbsolute, join } from "node:path"
 import { resolve } from "./find-value.ts"
 import { packageOf } from "./native.ts"
+import { runFlags } from "./run-flags.ts"
+
+/** What a bundler has to be told for it to find and read source as this run does. */
+export function builtAsRun(): Pick<Bun.BuildConfig, "define" | "jsx" | "conditions" | "tsconfig"> {
+  const { define, jsx, conditions, tsconfig } = runFlags()
+  const { jsxFactory: factory, jsxFragmentFactory: fragment, jsxImportSource: importSource } = jsx
+  return {
+    conditions: [...conditions],
+    ...(tsconfig !== undefined && { tsconfig }),
+    // What the env says counts, not what is so here.
+    define: { "process.env.NODE_ENV": "process.env.NODE_ENV", ...define },
+    jsx: {
+      // That of development is not there in production; this one is in both.
+      development: false,
+      ...(jsx.jsx !== undefined && { runtime: jsx.jsx === "react" ? "classic" : "automatic" }),
+      ...(factory !== undefined && { factory }),
+      ...(fragment !== undefined && { fragment }),
+      ...(importSource !== undefined && { importSource }),
+    },
+  }
+}
 
 /**
  * The file that a name which is imported means to this program, where a bundler might take another: on its own it prefers what a

@@ -1,13 +1,13 @@
 import { dirname, relative, resolve as absolute } from "node:path"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { sourcePath } from "../../protocol/root.ts"
-import { resolvedAsRun } from "./as-run.ts"
+import { builtAsRun, resolvedAsRun } from "./as-run.ts"
 import { assetProblems } from "./assets.ts"
 import { nameOf, resolve } from "./find-value.ts"
 import { positionAt } from "./lines.ts"
 import { nativePackages, packageOf } from "./native.ts"
+import { isOfProject } from "./outside.ts"
 import { marksIn } from "./parse.ts"
-import { runFlags } from "./run-flags.ts"
 import { readSourceFile } from "./source-file.ts"
 import type { LineMap } from "./source-map.ts"
 import { type Summary, stampOf, summaryOf } from "./summary.ts"
@@ -62,9 +62,12 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
     metafile: true,
     throw: false,
     external: externalOf(input).flatMap((name) => [name, `${name}/*`]),
-    ...asRun(),
+    ...builtAsRun(),
     plugins: [{ name: "bunhouse", setup: (builder) => plug(builder, input, seen) }],
   })
+  const optional = optionalIn(output)
+  // They are left to the env as well. No more than once each, because what is left is not resolved.
+  if (optional.length > 0) return bundle({ ...input, external: [...input.external, ...optional] })
   const problems = [...seen.addons].map(addonProblem)
   for (const log of output.logs) if (log.level === "error") problems.push(told(log))
   const code = output.outputs.find(({ kind }) => kind === "entry-point")
@@ -85,26 +88,6 @@ export async function bundle(input: BundleInput): Promise<Bundle> {
   }
 }
 
-/** With what this run was told about finding and reading source. */
-function asRun(): Pick<Bun.BuildConfig, "define" | "jsx" | "conditions" | "tsconfig"> {
-  const { define, jsx, conditions, tsconfig } = runFlags()
-  const { jsxFactory: factory, jsxFragmentFactory: fragment, jsxImportSource: importSource } = jsx
-  return {
-    conditions: [...conditions],
-    ...(tsconfig !== undefined && { tsconfig }),
-    // What the env says counts, not what is so here.
-    define: { "process.env.NODE_ENV": "process.env.NODE_ENV", ...define },
-    jsx: {
-      // That of development is not there in production; this one is in both.
-      development: false,
-      ...(jsx.jsx !== undefined && { runtime: jsx.jsx === "react" ? "classic" : "automatic" }),
-      ...(factory !== undefined && { factory }),
-      ...(fragment !== undefined && { fragment }),
-      ...(importSource !== undefined && { importSource }),
-    },
-  }
-}
-
 /** An entry that is not there makes Bun throw, whatever it is told. */
 async function built(config: Bun.BuildConfig): Promise<Bun.BuildOutput> {
   try {
@@ -119,6 +102,21 @@ async function built(config: Bun.BuildConfig): Promise<Bun.BuildOutput> {
 function externalOf({ external }: BundleInput): readonly string[] {
   return ["bunhouse", ...external]
 }
+
+/** Packages that a package asks for as it runs, and that are not there: it can do without, as it does here. */
+function optionalIn({ logs }: Bun.BuildOutput): readonly string[] {
+  return logs.flatMap((log) => {
+    if (!(log instanceof ResolveMessage) || !AS_IT_RUNS.has(log.importKind)) return []
+    const isOfPackage = log.position !== null && packageOf(log.position.file) !== undefined
+    return isOfPackage && !isOfProject(log.specifier) ? [log.specifier] : []
+  })
+}
+
+const AS_IT_RUNS: ReadonlySet<string> = new Set([
+  "require-call",
+  "require-resolve",
+  "dynamic-import",
+])
 
 const NAMESPACE = "bunhouse"
 const ENTRY = `${NAMESPACE}:entry`

@@ -27,7 +27,7 @@ export async function checkSelfContained(
 }
 
 const WHY =
-  "the file that it was written in was not found, was changed since it was loaded or has its text more than once, so that only its own code travels"
+  "the file that it was written in was not found, was changed since it was loaded, or cannot be told from another with the same text, so that only its own code travels"
 
 function isNamed({ kind }: Outside): boolean {
   return kind === "name"

@@ -35,5 +35,12 @@ async function isNative(folder: string): Promise<boolean> {
     .catch(() => undefined)
   if (typeof about !== "object" || about === null) return false
   // Of napi-rs, of node-pre-gyp and prebuild, of npm.
-  return "napi" in about || "binary" in about || ("gypfile" in about && about.gypfile === true)
+  if ("napi" in about || "binary" in about) return true
+  if ("gypfile" in about && about.gypfile === true) return true
+  const optional = "optionalDependencies" in about ? about.optionalDependencies : undefined
+  if (typeof optional !== "object" || optional === null) return false
+  return Object.keys(optional).some((name) => FOR_ONE_PROCESSOR.test(name))
 }
+
+/** One of several packages of which a machine gets its own: `@img/sharp-linux-x64`. */
+const FOR_ONE_PROCESSOR = /-(?:x64|arm64|ia32|arm|riscv64|ppc64|s390x)\b/

@@ -12,7 +12,7 @@ import { BunhouseError } from "../../protocol/errors.ts"
  * The parser is loaded with the first text that is parsed, so that importing the library stays cheap.
  */
 
-export type { CallExpression, Node, Program } from "oxc-parser"
+export type { CallExpression, ImportDeclaration, Node, Program } from "oxc-parser"
 
 /** A function in any form but a class: declaration, expression, arrow function, or the value of a method. */
 export type FunctionNode = ArrowFunctionExpression | PlainFunction

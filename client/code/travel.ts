@@ -177,7 +177,11 @@ function noticesOf(
   })
   return [
     ...loadNotices(ownName(value), made, places, path),
-    ...(left.length === 0 ? [] : [`what the file does with ${left.join(", ")} does not travel`]),
+    ...(left.length === 0
+      ? []
+      : [
+          `what the file does with ${left.join(", ")} does not travel: do it in the function, or send the file with module(…)`,
+        ]),
     ...changeNotices(made),
   ]
 }

@@ -51,7 +51,7 @@ describe("readFunctionSpec()", () => {
       readFunctionSpec("ml", "f", { ...SENT, code: `${fitting.code}x` }),
     )
     expect(message).toBe(
-      `the code of ml/f takes ${SOURCE_BYTES_MAX + 1} bytes, over the limit of ${SOURCE_BYTES_MAX}`,
+      `the code of ml/f takes ${SOURCE_BYTES_MAX + 1} bytes, over the limit of ${SOURCE_BYTES_MAX}: put large packages into the env's spec, packages, so that they do not travel`,
     )
   })
 })

@@ -19,7 +19,7 @@ describe("checkSelfContained()", () => {
 
   test("counts lines from the function's first where the file is not known", async () => {
     expect(await refusal(images.batch(["a"]))).toBe(`\
-the function batchOne cannot be sent: the file that it was written in was not found, was changed since it was loaded or has its text more than once, so that only its own code travels, but it uses
+the function batchOne cannot be sent: the file that it was written in was not found, was changed since it was loaded, or cannot be told from another with the same text, so that only its own code travels, but it uses
   file (line 2 of the function), declared outside of the function: pass it as an argument, or carry its value along, with: { file }, or move it into the function
   limit (line 2 of the function), declared outside of the function: pass it as an argument, or carry its value along, with: { limit }, or move it into the function
   started (line 2 of the function), declared outside of the function: pass it as an argument, or carry its value along, with: { started }, or move it into the function`)

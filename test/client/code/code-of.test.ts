@@ -51,7 +51,7 @@ the function batchOne cannot be sent: it uses what cannot travel
 a function without a name cannot be sent: it uses what cannot travel
   import.meta (images.ts:63), which tells of the file that it stands in: pass what you need of it as an argument`)
     expect(await refusal({ f: evaluated("() => a"), site: undefined })).toContain(
-      "was not found, was changed since it was loaded",
+      "was not found, was changed since it was loaded, or cannot be told from another",
     )
   })
 
@@ -150,42 +150,6 @@ a function without a name cannot be sent: it uses what cannot travel
       " takes along code that runs when the env loads it: a.ts:4, b.ts:5",
     )
     expect((await codeOf(...at(quiet))).notices.join()).not.toContain("takes along")
-  })
-})
-
-describe("what a file does with a thing that travels, after it was made,", () => {
-  test.each([
-    ["table.set('a', 1)", ["table"]],
-    ["config.of.a = 1; config.of.b = 2", ["config"]],
-    ["config.n++", ["config"]],
-    ["delete config.of", ["config"]],
-    ["Object.assign(config, { a: 1 })", ["config"]],
-    ["helper.limit = 1", ["helper"]],
-    [
-      "for (const a of [1]) { table.set(a, 1) } if (config.n) Thing.prototype.x = 1",
-      ["table", "Thing"],
-    ],
-    ["const size = table.size; use(config, helper, Object.keys(other))", []],
-    ["function later() { table.clear() } other.a = 1; [1].map((a) => table.set(a, 1))", []],
-    ["const read = JSON.stringify(config), made = new Thing(), size = table.get(1)", []],
-  ])("%s, is told: %p", async (statements, names) => {
-    await using folder = await programFolder()
-    const { sent } = await folder.load(
-      "a.ts",
-      `${IMPORT_FN}
-      const table: any = new Map(), config: any = { n: 0, of: {} }, other: any = {}
-      function helper(): any { return 1 }
-      function use(..._: unknown[]) {}
-      class Thing { [x: string]: unknown }
-      export const sent = fn(() => [table, config, helper, Thing]); ${statements}
-      use(other, globalThis.process.title)`,
-    )
-    const { notices } = await codeOf(...at(sent))
-    const told = notices.filter((line) => line.includes("does not travel"))
-    const list = names.map((name) => `${name} (${folder.path}/a.ts:6)`).join(", ")
-    expect(told).toEqual(
-      names.length === 0 ? [] : [`what the file does with ${list} does not travel`],
-    )
   })
 })
 

@@ -5,7 +5,7 @@ import { codeOf } from "../../../client/code/code-of.ts"
 import { moduleCode } from "../../../client/code/module-code.ts"
 import { arrive } from "./arrive.ts"
 import { IMPORT_FN, programFolder } from "./sent.ts"
-import { at } from "./travelling.ts"
+import { at, refusalOf } from "./travelling.ts"
 
 describe("a file with an odd path", () => {
   test.each([
@@ -49,7 +49,14 @@ describe("a package with native code that it finds by itself", () => {
       ["a", `{ "name": "a", "main": "main.js", "napi": {} }`],
       ["b", `{ "name": "b", "main": "main.js", "binary": {} }`],
       ["@c/c", `{ "name": "@c/c", "main": "main.js", "gypfile": true }`],
-      ["d", `{ "name": "d", "main": "main.js", "gypfile": false }`],
+      [
+        "d",
+        `{ "name": "d", "main": "main.js", "gypfile": false, "optionalDependencies": { "x64-tools": "1" } }`,
+      ],
+      [
+        "e",
+        `{ "name": "e", "main": "main.js", "optionalDependencies": { "@e/e-linux-x64": "1" } }`,
+      ],
     ] as const
     const files = about.flatMap(([name, text]) => [
       [`node_modules/${name}/package.json`, text],
@@ -62,18 +69,46 @@ describe("a package with native code that it finds by itself", () => {
       import { load as b } from "b"
       import { load as c } from "@c/c"
       import { load as d } from "d"
-      export const sent = fn(() => [a, b, c, d])`,
+      import { load as e } from "e"
+      export const sent = fn(() => [a, b, c, d, e])`,
       Object.fromEntries(files),
     )
     const told = async (external: string[]) =>
       (await codeOf(...at(sent), { external })).notices.filter((line) => line.includes("native"))
     expect((await told([])).toSorted()).toEqual(
-      ["@c/c", "a", "b"].map(
+      ["@c/c", "a", "b", "e"].map(
         (name) =>
           `the native code of ${name} stays behind: put the package into the env's spec, packages`,
       ),
     )
-    expect(await told(["a", "b", "@c/c"])).toEqual([])
+    expect(await told(["a", "b", "@c/c", "e"])).toEqual([])
+  })
+})
+
+describe("a package that asks for another one as it runs, which is not there,", () => {
+  const files = {
+    "node_modules/lib/package.json": `{ "name": "lib" }`,
+    "node_modules/lib/index.js":
+      "exports.one = 1; exports.driver = (name) => name === 'pg' ? require('pg') : name === 'b' ? import('@sql/b/c') : require('./d')",
+  }
+  const program = `${IMPORT_FN}\nimport { driver, one } from "lib"\nexport const sent = fn((name) => name === undefined ? one : driver(name))`
+
+  test("travels as far as it can do without", async () => {
+    await using folder = await programFolder()
+    const found = { ...files, "node_modules/lib/d.js": "exports.d = 1" }
+    const { sent } = await folder.load("main.ts", program, found)
+    const f = await arrive((await codeOf(...at(sent))).code)
+    expect(Reflect.apply(f, undefined, [])).toBe(1)
+    expect(Reflect.apply(f, undefined, ["d"])).toEqual({ d: 1 })
+    expect(() => Reflect.apply(f, undefined, ["pg"])).toThrow("Cannot find module 'pg'")
+    const loading: unknown = Reflect.apply(f, undefined, ["b"])
+    expect(await Promise.resolve(loading).catch(String)).toContain("Cannot find package '@sql/b'")
+  })
+
+  test("is refused where a file of its own is missing", async () => {
+    expect(await refusalOf(program.slice(IMPORT_FN.length), files)).toContain(
+      `Could not resolve: "./d"`,
+    )
   })
 })
 

@@ -51,6 +51,17 @@ describe("JSX travels as the tsconfig has Bun read it:", () => {
     await expectAlike(program, { ...RUNTIMES, "tsconfig.json": options(compilerOptions) }, head)
   })
 
+  test("in a function that came in a variable, and is found by its text", async () => {
+    const files = {
+      ...RUNTIMES,
+      "boxes.tsx": `/** @jsxImportSource mine */\n${BOX.replace("fn(", "(")}\nexport const x = () => <b>x</b>`,
+    }
+    const program = `import * as boxes from "./boxes.tsx"
+      export const sent = fn(Object.values(boxes)[N])`
+    await expectAlike(program.replace("N", "0"), files)
+    await expectAlike(program.replace("N", "1"), files)
+  })
+
   test.each([
     ["tsconfig.json", { "tsconfig.json": `{ "extends": "./base.json" }` }],
     ["a package's", { "tsconfig.json": `{ "extends": "base/tsconfig.json" }` }],
