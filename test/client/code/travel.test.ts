@@ -238,7 +238,7 @@ describe("a function that came in a variable", () => {
     const again = { f: at(all)[0], site: { file: import.meta.path, line: 1, column: 1 } }
     const refused = codeOf(again.f, again.site).catch((error: unknown) => error)
     expect(await refused).toMatchObject({ code: "FUNCTION_NOT_SENDABLE" })
-    expect(String(await refused)).toContain("has its text more than once")
+    expect(String(await refused)).toContain("cannot be told from another with the same text")
   })
 
   test.each([
@@ -247,7 +247,7 @@ describe("a function that came in a variable", () => {
   ])("is one of several in a file that mean the same: %s", async (text, result) => {
     const program = `const a = Number("41"); ${text}; export const [sent] = all.map((f) => fn(f))`
     if (result === undefined)
-      expect(await refusalOf(program)).toContain("has its text more than once")
+      expect(await refusalOf(program)).toContain("cannot be told from another with the same text")
     else expect(await resultOf(program)).toBe(result)
   })
 })
