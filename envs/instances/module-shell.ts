@@ -22,7 +22,7 @@ export function moduleShell(name: string, module: object): (...args: unknown[]) 
     if (op === "value" && typeof key === "string" && Object.hasOwn(module, key)) {
       return Reflect.get(module, key)
     }
-    const message = `expected [export, "value"] in a call of the module ${name}`
+    const message = `${name} is a module: call a function that it exports, as ${name}.<export>, or [export, "value"] for a value`
     throw new Refusal(new BunhouseError("INVALID_ARGUMENT", message))
   }
 }

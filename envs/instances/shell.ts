@@ -63,7 +63,7 @@ export function instanceShell(name: string, type: AnyClass): Shell {
         return released === undefined ? undefined : dispose(released)
       }
       default:
-        throw unknownOperation(name, op)
+        throw unknownOperation(name, op, "an instance: use getClass(…).getOrCreate(…)")
     }
   }
 }
@@ -75,7 +75,7 @@ export function staticsShell(name: string, type: AnyClass): Shell {
     const op = args.pop()
     if (op === "call") return callMethod(name, type, methods, args)
     if (op === "get") return readField(name, type, args.pop())
-    throw unknownOperation(name, op)
+    throw unknownOperation(name, op, "a class: use getClass(…)")
   }
 }
 
@@ -132,9 +132,10 @@ function noSuch(name: string, what: string, member: unknown): Refusal {
   return refused("NOT_FOUND", `${name} has no ${what} ${shown} that can be reached from afar`)
 }
 
-function unknownOperation(name: string, op: unknown): Refusal {
+/** `is` says what it is, and how to use it. Calls that are made by hand, over HTTP, may get here. */
+function unknownOperation(name: string, op: unknown, is: string): Refusal {
   const shown = typeof op === "string" ? JSON.stringify(op) : `a value of type ${typeof op}`
-  const message = `expected the last argument of a call of ${name} to say what to do, got ${shown}`
+  const message = `${name} is ${is}, or end its arguments with a method's name and "call", or a field's and "get"; got ${shown}`
   return refused("INVALID_ARGUMENT", message)
 }
 

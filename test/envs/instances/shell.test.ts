@@ -29,10 +29,18 @@ class Box {
 
 /** The code with which a shell refuses; fails when it does not. */
 function codeOf(work: () => unknown): string {
+  return refusalOf(work).code
+}
+
+function messageOf(work: () => unknown): string {
+  return refusalOf(work).message
+}
+
+function refusalOf(work: () => unknown): Refusal["error"] {
   try {
     work()
   } catch (error) {
-    if (error instanceof Refusal) return error.error.code
+    if (error instanceof Refusal) return error.error
     throw error
   }
   throw new Error("expected a refusal")
@@ -165,5 +173,8 @@ describe("staticsShell()", () => {
       expect(codeOf(() => shell(...args))).toBe("NOT_FOUND")
     }
     expect(codeOf(() => shell("new"))).toBe("INVALID_ARGUMENT")
+    expect(messageOf(() => shell(1))).toBe(
+      `Box is a class: use getClass(…), or end its arguments with a method's name and "call", or a field's and "get"; got a value of type number`,
+    )
   })
 })
