@@ -93,7 +93,9 @@ function authorFrames(frames: readonly Frame[]): readonly string[] {
 function isAuthors(frame: Frame): frame is Frame & { readonly sourceURL: string } {
   const { sourceURL } = frame
   return (
-    sourceURL?.startsWith("/") === true && !OWN_FOLDERS.some((own) => sourceURL.startsWith(own))
+    sourceURL?.startsWith("/") === true &&
+    !OWN_FOLDERS.some((own) => sourceURL.startsWith(own)) &&
+    !OWN_PACKAGES.test(sourceURL)
   )
 }
 
@@ -106,3 +108,5 @@ function frameText({ name, sourceURL, line, column }: Frame): string {
 type Frame = SamplingProfile["stackTraces"]["traces"][number]["frames"][number]
 
 const OWN_FOLDERS = ["envs/", "client/", "protocol/", "broker/"].map(programPath)
+/** Those that the env process itself runs. Who uses them as well is seen in the frames that call them. */
+const OWN_PACKAGES = /\/node_modules\/(?:@nats-io|msgpackr)\//

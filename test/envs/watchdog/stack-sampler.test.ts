@@ -1,4 +1,7 @@
-import { afterEach, describe, expect, test } from "bun:test"
+import { afterEach, describe, expect, onTestFinished, test } from "bun:test"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { StackSampler } from "../../../envs/watchdog/stack-sampler.ts"
 import { until } from "../../support/until.ts"
 
@@ -42,6 +45,31 @@ describe("StackSampler", () => {
     sampler.start()
     const stack = await seen(() => [20].forEach((ms) => Bun.sleepSync(ms)), import.meta.path)
     for (const frame of stack) expect(frame).not.toMatch(/sleepSync|forEach|node:|bun:/)
+  })
+
+  test("leaves out the packages that the env process itself runs, and no others", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "bunhouse-sampler-"))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const spinIn = async (name: string): Promise<(ms: number) => void> => {
+      const path = join(folder, "node_modules", name, "index.ts")
+      await Bun.write(path, `export const f = ${String(spin)}`)
+      const { f }: { f: (ms: number) => void } = await import(path)
+      return f
+    }
+    const [other, nats] = [await spinIn("other"), await spinIn("@nats-io/nats-core")]
+    /** Called by nobody, as the loop calls what it has put off. */
+    const seenOf = async (f: (ms: number) => void): Promise<string> => {
+      sampler.clear()
+      setTimeout(f, 0, 20)
+      await Bun.sleep(25)
+      return sampler.take().join()
+    }
+    sampler.start()
+    await until(
+      async () => (await seenOf(other)).includes("/node_modules/other/"),
+      "the package to be seen",
+    )
+    for (let i = 0; i < 5; i++) expect(await seenOf(nats)).not.toContain("@nats-io")
   })
 
   test("forgets what was seen before it was cleared or stopped", async () => {
