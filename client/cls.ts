@@ -12,6 +12,7 @@ import { nameFor } from "./code/source.ts"
 import { Daemon } from "./daemon.ts"
 import { deploy, lookUp } from "./deploy.ts"
 import { checkPlace, type Target } from "./fn.ts"
+import { checkKnown } from "./known-options.ts"
 import type { Link } from "./link.ts"
 import { warn } from "./notices.ts"
 import { makeRemoteClass, type RemoteClass } from "./remote-class.ts"
@@ -51,6 +52,7 @@ export function cls<C extends AnyClass>(type: C, options: ClsOptions = {}): Send
     throw new BunhouseError("FUNCTION_NOT_SENDABLE", message)
   }
   const name = nameFor(type, options.name)
+  checkKnown("cls()", options, { name: true, run: true })
   checkPlace(options.run)
   const members = membersOf(type)
   const { run = "auto" } = options

@@ -15,6 +15,7 @@ import { nameFor } from "./code/source.ts"
 import { Daemon } from "./daemon.ts"
 import { deploy, lookUp } from "./deploy.ts"
 import type { Env } from "./env.ts"
+import { checkKnown } from "./known-options.ts"
 import type { Link } from "./link.ts"
 import { warn } from "./notices.ts"
 import { makeRemote, type Remote } from "./remote.ts"
@@ -54,10 +55,10 @@ export interface Sendable<F extends AnyFunction> {
  */
 export function fn<F extends AnyFunction>(f: F, options: FnOptions = {}): Sendable<F> {
   const site = callSite(fn)
+  checkOptions(options)
   const kind = kindOf(f)
   const name = nameFor(f, options.name)
   checkName("function", name)
-  checkOptions(options)
   const declared = options.kind ?? kind
   const run = options.run === undefined || options.run === "auto" ? placeOf(declared) : options.run
   return {
@@ -91,7 +92,11 @@ function placeOf(kind: FunctionKind): Place {
   return kind === "async" || kind === "asyncGenerator" ? "loop" : "thread"
 }
 
-function checkOptions({ kind, run }: FnOptions): void {
+const KNOWN = { name: true, kind: true, run: true, with: true } as const
+
+function checkOptions(options: FnOptions): void {
+  checkKnown("fn()", options, KNOWN)
+  const { kind, run } = options
   const kinds: unknown[] = [undefined, ...FUNCTION_KINDS]
   if (!kinds.includes(kind)) {
     throw new BunhouseError(

@@ -6,6 +6,7 @@
 import { provideHere, wayInside } from "./context.ts"
 import { Daemon } from "./daemon.ts"
 import { linkOf } from "./link.ts"
+import { checkKnown } from "./known-options.ts"
 import { setQuiet, wantsQuiet } from "./notices.ts"
 import type { ConnectOptions } from "./settings.ts"
 
@@ -56,5 +57,6 @@ provideHere(here, linkOf(here))
 
 /** Any daemon, by address and token; options that are left out are found as for `here`. */
 export function connect(options: ConnectOptions = {}): Daemon {
+  checkKnown("connect()", options, { url: true, token: true, blocking: true, onLog: true })
   return new Daemon(options, process.env)
 }

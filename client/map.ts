@@ -1,5 +1,6 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import { MAP_CONCURRENCY_DEFAULT, MAP_CONCURRENCY_MAX } from "../protocol/limits.ts"
+import { checkKnown } from "./known-options.ts"
 import { MapRunner } from "./map-runner.ts"
 import type { AnyFunction } from "./code/kind.ts"
 
@@ -70,6 +71,8 @@ interface Spread {
   readonly spread: true
 }
 
+const KNOWN = { concurrency: true, settled: true, spread: true, onProgress: true } as const
+
 /** Makes the calls of one run; `call` is given its arguments and the signal that ends the run. */
 export function mapCalls(
   call: (args: readonly unknown[], signal: AbortSignal) => Promise<unknown>,
@@ -77,6 +80,7 @@ export function mapCalls(
   options: MapOptions,
   signal: AbortSignal | undefined,
 ): MapRun<unknown> {
+  checkKnown("map()", options, KNOWN)
   const { concurrency = MAP_CONCURRENCY_DEFAULT, spread = false, settled = false } = options
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAP_CONCURRENCY_MAX) {
     throw refusal(`concurrency to be from 1 to ${MAP_CONCURRENCY_MAX}`, concurrency)

@@ -7,6 +7,7 @@ import { Daemon } from "./daemon.ts"
 import { deploy, lookUp } from "./deploy.ts"
 import type { Env } from "./env.ts"
 import type { Target } from "./fn.ts"
+import { checkKnown } from "./known-options.ts"
 import { warn } from "./notices.ts"
 import { makeRemoteModule, type RemoteModule } from "./remote-module.ts"
 
@@ -40,6 +41,7 @@ export function module<M extends object>(
   url: string | URL,
   options: ModuleOptions = {},
 ): SendableModule<M> {
+  checkKnown("module()", options, { name: true })
   const path = pathOf(url)
   const name = options.name ?? basename(path, extname(path))
   checkName("module", name)

@@ -12,6 +12,7 @@ import {
   readObjectInfo,
 } from "../protocol/object.ts"
 import type { Control } from "./control.ts"
+import { checkKnown } from "./known-options.ts"
 import { Download } from "./object-download.ts"
 import { type ObjectSource, upload } from "./object-upload.ts"
 
@@ -55,6 +56,7 @@ export class Objects {
    */
   put<T>(value: T, options?: PutObjectOptions): Promise<ObjectRef<T>>
   async put(value: unknown, options: PutObjectOptions = {}): Promise<ObjectRef> {
+    checkKnown("put()", options, { name: true, ttlMs: true })
     const { name } = options
     if (name !== undefined) checkObjectName(name)
     const ttlMs = checkTtlMs(options.ttlMs)

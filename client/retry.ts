@@ -9,6 +9,7 @@ import {
   RETRY_BUDGET_PER_SECOND,
   RETRY_WAIT_MS_MAX,
 } from "../protocol/limits.ts"
+import { checkKnown } from "./known-options.ts"
 import type { Outcome } from "./outcome.ts"
 
 /**
@@ -40,6 +41,7 @@ export interface RetryPolicy {
 /** Throws INVALID_ARGUMENT. Undefined for no retries. */
 export function readRetries(options: RetryOptions | undefined): RetryPolicy | undefined {
   if (options === undefined) return undefined
+  checkKnown("retries", options, { max: true, baseMs: true })
   const { max, baseMs = RETRY_BASE_MS_DEFAULT } = options
   if (!Number.isInteger(max) || max < 0 || max > RETRIES_MAX) {
     throw refusal(`retries.max to be a whole number from 0 to ${RETRIES_MAX}`, max)
