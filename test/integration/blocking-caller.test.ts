@@ -150,7 +150,7 @@ describe("a blocking call inside of an env", () => {
     const end = await remote(way, stack.url, stack.token)
     expect(end).toMatchObject({ code: "DEADLOCK" })
     expect(end.message).toContain(".async(")
-    expect(end.ms).toBeLessThan(100)
+    expect(end.ms).toBeLessThan(1_000)
   })
 
   test.each(WAYS)("works on a thread (%s)", async (way) => {

