@@ -8,7 +8,7 @@ describe.if(process.platform === "linux")("processorTimeUs()", () => {
     while (computedUs(before.own) < 50_000);
     const us = processorTimeUs(process.pid) - before.all
     // The system counts what it tells a process in ticks of its own.
-    expect(us).toBeGreaterThan(40_000)
+    expect(us).toBeGreaterThanOrEqual(30_000)
     expect(us).toBeLessThan(computedUs(before.own) + 20_000)
   })
 
