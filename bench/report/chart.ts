@@ -74,7 +74,7 @@ export function stackChart(
   const totals = bars.map(({ parts }) => parts.reduce((sum, { value }) => sum + value, 0))
   const toX = scaleLinear()
     .domain([0, Math.max(...totals)])
-    .range([BAR_LEFT, WIDTH - RIGHT])
+    .range([BAR_LEFT, WIDTH - RIGHT - TOTAL_WIDTH])
   const step = (HEIGHT - TOP - BOTTOM) / bars.length
   const rows = bars.map(({ name, parts }, row) => {
     const y = TOP + row * step
@@ -86,7 +86,7 @@ export function stackChart(
       return `<rect x="${left}" y="${y}" width="${Math.max(0, right - left)}" height="${step * 0.7}" fill="${color(names.indexOf(part))}"><title>${escapeText(label)}</title></rect>`
     })
     const total = `${show(from)} ${unit}`
-    return `${text(BAR_LEFT - 8, y + step * 0.45, name, "end")}${rects.join("")}${text(toX(from) - 6, y + step * 0.45, total, "end")}`
+    return `${text(BAR_LEFT - 8, y + step * 0.45, name, "end")}${rects.join("")}${text(toX(from) + 8, y + step * 0.45, total, "start")}`
   })
   return svg(title, [...rows, ...names.map(legendEntry)])
 }
@@ -172,4 +172,5 @@ const BOTTOM = 44
 const LEFT = 76
 const RIGHT = 24
 const BAR_LEFT = 190
+const TOTAL_WIDTH = 100
 const DOTS_MAX = 30
