@@ -5,7 +5,10 @@ import { KIB, MIB } from "./units.ts"
 export const DEPLOY_TIMEOUT_MS_DEFAULT = 30_000
 export const DEPLOY_TIMEOUT_MS_MAX = 600_000
 
-/** Code that no function has any more is kept this long: a process that starts may be about to load it. The daemon's StoredCode enforces it. */
+/**
+ * From the moment at which the last function that uses some code is gone until the daemon deletes it from its store. A process
+ * that starts meanwhile still finds the code that it was told to load. Enforced by server/envs/stored-code.ts.
+ */
 export const CODE_KEPT_MS = 60_000
 
 /** An env process must report ready within this time after its start. */

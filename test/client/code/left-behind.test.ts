@@ -19,19 +19,14 @@ describe("what a file does with a thing that travels, after it was made,", () =>
     ["function later() { table.clear() } other.a = 1; [1].map((a) => table.set(a, 1))", []],
     ["const read = JSON.stringify(config), made = new Thing(), size = table.get(1)", []],
   ])("%s, is told: %p", async (statements, names) => {
-    await using folder = await programFolder()
-    const { sent } = await folder.load(
-      "a.ts",
-      `${IMPORT_FN}
+    const program = `
       const table: any = new Map(), config: any = { n: 0, of: {} }, other: any = {}
       function helper(): any { return 1 }
       function use(..._: unknown[]) {}
       class Thing { [x: string]: unknown }
       export const sent = fn(() => [table, config, helper, Thing]); ${statements}
-      use(other, globalThis.process.title)`,
-    )
-    const { notices } = await codeOf(...at(sent))
-    expect(told(notices)).toEqual(expected(names, `${folder.path}/a.ts:6`))
+      use(other, globalThis.process.title)`
+    expect(await toldOf(program)).toEqual(expected(names, "a.ts:6"))
   })
 })
 
@@ -54,31 +49,32 @@ describe("what a file does with a module that travels", () => {
     [`import type {} from "./other.ts"`, []],
     ["String(set.extend()); void (() => enable()); statSync('/'); new Other()", []],
   ])("%s, is told: %p", async (statements, names) => {
-    await using folder = await programFolder()
-    const { sent } = await folder.load(
-      "a.ts",
-      `${IMPORT_FN}
+    const program = `
       import { set, enable, options } from "lib"; import { other, another } from "./other.ts"
       import { existsSync, statSync } from "node:fs"; class Other {}
       export const sent = fn(() => [set, other, existsSync])
       ${statements}
-      ;[enable, options, another, statSync, Other]`,
-      package_,
-    )
-    const { notices } = await codeOf(...at(sent))
-    expect(told(notices)).toEqual(expected(names, `${folder.path}/a.ts:5`))
+      ;[enable, options, another, statSync, Other]`
+    expect(await toldOf(program, package_)).toEqual(expected(names, "a.ts:5"))
   })
 
   test("is not told of a function that imports nothing", async () => {
-    await using folder = await programFolder()
-    const program = `${IMPORT_FN}\nimport "./other.ts"\nexport const sent = fn(() => 1)`
-    const { sent } = await folder.load("a.ts", program, package_)
-    expect(told((await codeOf(...at(sent))).notices)).toEqual([])
+    expect(await toldOf(`import "./other.ts"; export const sent = fn(() => 1)`, package_)).toEqual(
+      [],
+    )
   })
 })
 
-function told(notices: readonly string[]): readonly string[] {
-  return notices.filter((line) => line.includes("does not travel"))
+/** What is told of `sent` of a program that it leaves behind. */
+async function toldOf(
+  program: string,
+  files: Readonly<Record<string, string>> = {},
+): Promise<readonly string[]> {
+  await using folder = await programFolder()
+  const { sent } = await folder.load("a.ts", `${IMPORT_FN}${program}`, files)
+  const { notices } = await codeOf(...at(sent))
+  const told = notices.filter((line) => line.includes("does not travel"))
+  return told.map((line) => line.replaceAll(`${folder.path}/`, ""))
 }
 
 function expected(names: readonly string[], place: string): readonly string[] {
