@@ -266,13 +266,15 @@ describe("the daemon's death", () => {
   test("is outlived by nobody even when a server was left running: the next start ends it", async () => {
     using folder = temporaryFolder()
     const { path } = await natsServer()
+    // Stands for a server whose watcher was killed: its ports file and its configuration are ours.
+    await Bun.write(folder.join("nats-server.json"), "{}")
     const leftover = Bun.spawn(
       [path, "-p", "-1", "-a", "127.0.0.1", "-c", folder.join("nats-server.json")],
       { stdout: "ignore", stderr: "ignore", env: {} },
     )
-    // Stands for a server whose watcher was killed: its ports file and its configuration are ours.
-    await Bun.write(folder.join("nats-server.json"), "{}")
     await Bun.write(folder.join("ports", `nats-server_${leftover.pid}.ports`), "{}")
+    // A process has no arguments to be known by in the first moment of its exec.
+    await until(() => processesWith(folder.path).length === 1, "the server that was left running")
     await using stack = await startBroker({ folder: folder.path })
     expect(stack.broker.pid).toBeDefined()
     expect(isRunning(leftover.pid)).toBe(false)
