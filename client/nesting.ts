@@ -23,7 +23,7 @@ export interface Nested {
 /** At the moment of the call. */
 export function nested(
   call: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
-  extra: CallExtra = {},
+  extra: CallExtra = NOTHING,
   kind: NestedKind = "awaited",
 ): Nested {
   const around = surroundingCall()
@@ -37,7 +37,7 @@ export function nested(
     }
   }
   const said = {
-    extra: encodeExtra({ ...extra, ...placeIn(around, kind === "blocking") }),
+    extra: encodeExtra(placedIn(around, extra, kind === "blocking")),
     around: around.daemonId,
   }
   if (around.hasEnded || kind === "ending") return { ...call, ...said }
@@ -51,9 +51,13 @@ export function nested(
 /** `blocking`: the function is blocked until the call ends. `ending`: T2. */
 type NestedKind = "awaited" | "blocking" | "ending"
 
-function placeIn({ depth, rootCallId, blocked }: SurroundingCall, blocks: boolean): CallExtra {
-  return { depth: depth + 1, root: rootCallId, ...(blocks && { blocks: blocked }) }
+function placedIn(around: SurroundingCall, extra: CallExtra, blocks: boolean): CallExtra {
+  const place = { depth: around.depth + 1, root: around.rootCallId }
+  if (extra === NOTHING && !blocks) return place
+  return { ...extra, ...place, ...(blocks && { blocks: around.blocked }) }
 }
+
+const NOTHING: CallExtra = {}
 
 function earlier(timeoutMs: number, leftMs: number): number {
   if (timeoutMs === 0 || leftMs === 0) return timeoutMs + leftMs

@@ -5,6 +5,7 @@ import { slotOf } from "../protocol/slots.ts"
 import type { StreamEnd } from "../protocol/streams/sender.ts"
 import { type CallFacts, type ReportProgress, RunningCall } from "./call-context.ts"
 import { CallStreams, replyStreamEnd } from "./call-streams.ts"
+import type { OwnCall } from "./own-call.ts"
 import type { LoopWatch } from "./watchdog/loop-watch.ts"
 import {
   argumentsOf,
@@ -47,8 +48,8 @@ export class Loop {
     return this.#storage.getStore()
   }
 
-  /** `daemonId`: that of a call which the daemon does not know is of the one around it. */
-  run(fn: LoadedFunction, frame: FrameReader, daemonId = frame.id): void {
+  /** `own`: what is known of a call that this process makes to itself. */
+  run(fn: LoadedFunction, frame: FrameReader, own?: OwnCall): void {
     const { id, flags, serial, timeoutMs } = frame
     const args = argumentsOf(frame, this.#sink)
     if (args === undefined) return
@@ -59,10 +60,10 @@ export class Loop {
       serial,
       timeoutMs,
       this.#report,
-      extraOf(frame),
+      own === undefined ? extraOf(frame) : own.extra,
     )
     call.version = fn.version
-    call.daemonId = daemonId
+    if (own !== undefined) call.daemonId = own.around
     call.functionNumber = frame.target + 1
     call.wantsLogs = (flags & FrameFlag.logs) !== 0
     this.#running[slotOf(id)] = call

@@ -1,4 +1,5 @@
 import type { Timed } from "../protocol/deadlines.ts"
+import type { CallExtra } from "../protocol/extra.ts"
 import type { FrameReader } from "../protocol/frame.ts"
 import type { OwnConnection } from "./own-connection.ts"
 import type { LoadedFunction } from "./run-call.ts"
@@ -20,6 +21,7 @@ export class OwnCall implements Timed<OwnCall> {
   /** The daemon's id of the call that it is made in. */
   readonly around: number
   readonly fn: OwnFunction
+  readonly extra: CallExtra | undefined
   /** Of its frame. */
   readonly bytes: number
 
@@ -31,6 +33,7 @@ export class OwnCall implements Timed<OwnCall> {
     this.around = parts.around
     this.serial = parts.serial
     this.fn = parts.fn
+    this.extra = parts.extra
   }
 }
 
@@ -39,6 +42,7 @@ interface OwnCallParts {
   readonly around: number
   readonly serial: number
   readonly fn: OwnFunction
+  readonly extra: CallExtra | undefined
 }
 
 /** What such calls reach: what is loaded here, or what threads load. */

@@ -2,7 +2,6 @@ import type { AsyncLocalStorage } from "node:async_hooks"
 import type { ChannelHandlers } from "../client/connection/transport.ts"
 import { Deadlines } from "../protocol/deadlines.ts"
 import { BunhouseError, encodeErrorRecord } from "../protocol/errors.ts"
-import { readExtra } from "../protocol/extra.ts"
 import {
   CONNECTION_ID,
   FrameFlag,
@@ -26,7 +25,7 @@ import { LargePayloads } from "./large-payloads.ts"
 import { Loop } from "./loop.ts"
 import { OwnCall, type OwnFunction, ThreadFunction } from "./own-call.ts"
 import { type CallsDesk, joined, OwnConnection, type Range } from "./own-connection.ts"
-import type { ReplySink } from "./run-call.ts"
+import { extraOf, type ReplySink } from "./run-call.ts"
 import type { Served } from "./served.ts"
 import type { ThreadSink } from "./threads/pool.ts"
 import { UnreadyCalls } from "./unready-calls.ts"
@@ -104,12 +103,12 @@ export class OwnCalls implements CallsDesk {
     const { flags, timeoutMs, serial: caller } = frame
     if (index === undefined || fn === undefined || flags & ELSEWHERE) return undefined
     if (!this.#hasPlace(fn)) return undefined
-    const { key, depth = 0 } = frame.hasExtra ? readExtra(frame.extra) : {}
+    const extra = extraOf(frame)
     // Who asks twice is told by the daemon, and so is a chain without an end.
-    if (key !== undefined || depth > NESTING_MAX) return undefined
+    if (extra?.key !== undefined || (extra?.depth ?? 0) > NESTING_MAX) return undefined
     const serial = (this.#serial = (this.#serial + 1) >>> 0)
     const around = isOwnId(caller) ? (this.#calls.get(caller)?.around ?? caller) : caller
-    const call = new OwnCall(frame, { connection, around, serial, fn })
+    const call = new OwnCall(frame, { connection, around, serial, fn, extra })
     call.id = this.#calls.open(call)
     this.#bytes += call.bytes
     if (fn instanceof ThreadFunction) this.#onThreads++
@@ -145,7 +144,7 @@ export class OwnCalls implements CallsDesk {
       } else if (call.fn instanceof ThreadFunction) {
         if (frame.type === FrameType.call) this.#threads.run(frame, this.#large)
         else this.#threads.flow(frame)
-      } else if (frame.type === FrameType.call) this.#loop.run(call.fn, frame, call.around)
+      } else if (frame.type === FrameType.call) this.#loop.run(call.fn, frame, call)
       else this.#loop.flow(frame)
     }
   }

@@ -53,14 +53,17 @@ export function readExtra(bytes: Uint8Array): CallExtra {
   const depth = fields.integer("depth", 0, Number.MAX_SAFE_INTEGER, 0)
   const blocks = fields.optional("blocks", readBlocked)
   if (key !== undefined) checkIdempotencyKey(key)
-  return {
-    ...(key !== undefined && { key }),
-    ...(boot !== undefined && { boot }),
-    ...(depth > 0 && { depth }),
-    ...(root !== undefined && { root }),
-    ...(blocks !== undefined && { blocks }),
-  }
+  // Field by field: calls that functions make are all read.
+  const extra: Writable<CallExtra> = {}
+  if (key !== undefined) extra.key = key
+  if (boot !== undefined) extra.boot = boot
+  if (depth > 0) extra.depth = depth
+  if (root !== undefined) extra.root = root
+  if (blocks !== undefined) extra.blocks = blocks
+  return extra
 }
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 function readBlocked(fields: Fields): BlockedCall {
   const known = fields.optional("known", (call) => ({

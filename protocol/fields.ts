@@ -7,7 +7,8 @@ import { BunhouseError } from "./errors.ts"
 export class Fields {
   readonly #what: string
   readonly #record: Record<string, unknown>
-  readonly #read = new Set<string>()
+  /** Fields that somebody asked for; one may be there twice. */
+  readonly #read: string[] = []
 
   /** `what` begins the messages: "the spec of env \"ml\"". */
   constructor(what: string, value: unknown) {
@@ -79,9 +80,10 @@ export class Fields {
 
   /** Refuses fields that nobody read: a misspelt option must not be ignored. */
   done(): void {
+    const read = new Set(this.#read)
     for (const key of Object.keys(this.#record)) {
-      if (this.#read.has(key)) continue
-      const known = [...this.#read].join(", ")
+      if (read.has(key)) continue
+      const known = [...read].join(", ")
       throw new BunhouseError(
         "INVALID_ARGUMENT",
         `${this.#what} has the unknown field ${show(key)} (known: ${known})`,
@@ -90,7 +92,7 @@ export class Fields {
   }
 
   #take(key: string): unknown {
-    this.#read.add(key)
+    this.#read.push(key)
     return Object.hasOwn(this.#record, key) ? this.#record[key] : undefined
   }
 

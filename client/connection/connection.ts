@@ -22,6 +22,7 @@ import { Outbox } from "../../protocol/outbox.ts"
 import { PARTS_STREAM } from "../../protocol/parts/part.ts"
 import { SlotTable } from "../../protocol/slots.ts"
 import { RESULT_STREAM, writeCredit } from "../../protocol/streams/credit.ts"
+import { Aborts } from "./aborts.ts"
 import { cancelled, failure } from "./failures.ts"
 import { LargePayloads } from "./large-payloads.ts"
 import { type OutgoingCall, PendingCall } from "./pending.ts"
@@ -43,6 +44,7 @@ import type { Channel, OpenTransport, Transport } from "./transport.ts"
 export class Connection {
   readonly #pending = new SlotTable<PendingCall>()
   readonly #deadlines = new Deadlines<PendingCall>((call) => this.#due(call))
+  readonly #aborts = new Aborts((call, reason) => this.#aborted(call, reason))
   readonly #frame = new FrameReader()
   readonly #transport: Transport
   readonly #outbox: Outbox
@@ -87,7 +89,7 @@ export class Connection {
     if (this.#pending.size === 1) this.#channel?.ref()
     // The daemon ends the call at its deadline and says so; this is for a daemon that does not.
     this.#deadlines.add(pending, call.timeoutMs === 0 ? 0 : call.timeoutMs + DEADLINE_GRACE_MS)
-    if (call.signal !== undefined) this.#listen(pending, call.signal)
+    if (call.signal !== undefined) this.#aborts.add(pending, call.signal)
     if (this.#channel === undefined) void this.#open()
     else this.#send(pending, call.timeoutMs)
     return pending
@@ -237,13 +239,10 @@ export class Connection {
     }
   }
 
-  #listen(pending: PendingCall, signal: AbortSignal): void {
-    pending.onAbort = () => {
-      const { ran, call } = pending
-      this.#giveUp(pending)
-      call.failed(cancelled(call, ran, signal.reason))
-    }
-    signal.addEventListener("abort", pending.onAbort, { once: true })
+  #aborted(pending: PendingCall, reason: unknown): void {
+    const { ran, call } = pending
+    this.#giveUp(pending)
+    call.failed(cancelled(call, ran, reason))
   }
 
   #due(pending: PendingCall): void {
@@ -279,9 +278,7 @@ export class Connection {
     this.#pending.close(pending.id)
     this.#large.ended(pending)
     this.#deadlines.remove(pending)
-    if (pending.onAbort !== undefined) {
-      pending.call.signal?.removeEventListener("abort", pending.onAbort)
-    }
+    this.#aborts.remove(pending)
     if (this.#pending.size === 0) this.#channel?.unref()
   }
 }

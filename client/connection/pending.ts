@@ -47,7 +47,6 @@ export class PendingCall implements Timed<PendingCall> {
   /** Of arguments, and of a result, that are too large for one frame. */
   outgoing: PartSender | undefined = undefined
   incoming: FrameAssembly | undefined = undefined
-  onAbort: (() => void) | undefined = undefined
   dueAt = Number.POSITIVE_INFINITY
   timedList: Timed<PendingCall>["timedList"] = undefined
   timedNext: PendingCall | undefined = undefined

@@ -83,7 +83,7 @@ describe("an AbortSignal", () => {
     const counted = countedSignal()
     const calls = Array.from({ length: 1_000 }, () => caught(call(counted.signal)))
     await daemon.calls(1_000)
-    expect(counted.listeners).toBe(1_000)
+    expect(counted.listeners).toBe(1) // It would compare each of a thousand with all others.
     counted.controller.abort()
     for (const pending of calls) expect((await pending).code).toBe("CANCELLED")
     await until(() => cancels().length === 1_000, "the cancels")
