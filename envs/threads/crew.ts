@@ -29,7 +29,7 @@ export class Crew {
   readonly #threads = new Set<PoolThread>()
   /** Busy threads that take more, each with what it had done and had to do at the last tick. */
   readonly #active = new Map<PoolThread, Mark>()
-  /** Threads with nothing to do, those that became idle last at the end. */
+  /** Threads with nothing to do, the oldest first: they have compiled most, so they are used first and ended last. */
   readonly #idle: Idle[] = []
   /** Stalled threads without a task, which have not noticed that all was taken back: they do something else. */
   readonly #absent = new Set<PoolThread>()
@@ -89,7 +89,7 @@ export class Crew {
   /** An active thread with room. */
   #leastBusy(): PoolThread | undefined {
     if (this.#active.size < this.#width.value) {
-      const recruit = this.#idle.pop()?.thread
+      const recruit = this.#idle.shift()?.thread
       if (recruit !== undefined) this.#mark(recruit)
     }
     let best: PoolThread | undefined
@@ -229,7 +229,8 @@ export class Crew {
     if (thread.tasks > 0 || !thread.isReady || this.#absent.has(thread)) return
     if (this.#idle.some((idle) => idle.thread === thread)) return
     this.#active.delete(thread)
-    this.#idle.push({ thread, since: now() })
+    const older = this.#idle.findLastIndex((idle) => idle.thread.startedAt <= thread.startedAt)
+    this.#idle.splice(older + 1, 0, { thread, since: now() })
     if (this.#idleTimer === undefined) this.#waitIdle(this.#options.idleMs)
   }
 
@@ -248,17 +249,17 @@ export class Crew {
 
   readonly #endIdle = (): void => {
     this.#idleTimer = undefined
-    const { idleMs } = this.#options
-    const since = now() - idleMs
-    while (this.#mayEnd(this.#idle[0]) && this.#idle[0].since <= since) {
-      this.#idle.shift()?.thread.end()
+    const { idleMs, kept } = this.#options
+    const time = now()
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const { thread, since } of this.#idle.splice(kept)) {
+      const leftMs = since + idleMs - time
+      if (leftMs > 0) {
+        this.#idle.push({ thread, since })
+        nextMs = Math.min(nextMs, leftMs)
+      } else thread.end()
     }
-    const [first] = this.#idle
-    if (this.#mayEnd(first)) this.#waitIdle(Math.max(1, first.since - since))
-  }
-
-  #mayEnd(idle: Idle | undefined): idle is Idle {
-    return idle !== undefined && this.#idle.length > this.#options.kept
+    if (nextMs < Number.POSITIVE_INFINITY) this.#waitIdle(Math.max(1, nextMs))
   }
 
   /** Where no thread starts any more (memory, the system's limits), waiting for one would have no end. */

@@ -1,4 +1,5 @@
 import type { LoadedAs } from "../../protocol/env-control.ts"
+import { now } from "../../protocol/deadlines.ts"
 import { BunhouseError } from "../../protocol/errors.ts"
 import { CONNECTION_ID, FrameReader, FrameType, FrameWriter } from "../../protocol/frame.ts"
 import { programPath } from "../../protocol/root.ts"
@@ -39,6 +40,7 @@ export interface ThreadTask {
  *     begun with and never will (R2).
  */
 export class PoolThread {
+  readonly startedAt = now()
   /** Tasks that the thread has answered so far: it gets on while this grows. */
   steps = 0
   /** The system's number of it, 0 as long as that is not known. */

@@ -14,10 +14,12 @@ export class ThreadLab implements AsyncDisposable {
   readonly folder = temporaryFolder()
   readonly pool: ThreadPool
   readonly #sink = new FakeSink()
+  readonly #kept: number
   #files = 0
   #ids = 0
 
-  constructor({ threadsMax = 2, idleMs = 50 } = {}) {
+  constructor({ threadsMax = 2, idleMs = 50, kept = 0 } = {}) {
+    this.#kept = kept
     const facts = {
       env: "lab",
       bootId: "boot",
@@ -32,7 +34,7 @@ export class ThreadLab implements AsyncDisposable {
       sink: this.#sink,
       threadsMax,
       idleMs,
-      kept: 0,
+      kept,
     })
   }
 
@@ -62,7 +64,7 @@ export class ThreadLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool.cancelAll()
-    await until(() => this.pool.size === 0, "all threads to end")
+    await until(() => this.pool.size <= this.#kept, "all threads to end")
     this.folder[Symbol.dispose]()
   }
 }

@@ -29,6 +29,27 @@ describe("Crew", () => {
     expect(lab.pool.size).toBeLessThan(100)
   })
 
+  test("keeps the oldest threads, which have compiled most, and uses them first", async () => {
+    await using lab = new ThreadLab({ threadsMax: 8, idleMs: 100, kept: 1 })
+    const mark = await lab.load("globalThis.isFirst = true")
+    const gather = await lab.load(`
+      const fs = require("node:fs")
+      fs.writeFileSync(a + "/" + b, "")
+      for (let i = 0; i < 8000 && fs.readdirSync(a).length < 8; i++) Bun.sleepSync(1)`)
+    const isFirst = await lab.load("return globalThis.isFirst === true")
+    await lab.call(mark)
+    for (let round = 0; round < 2; round++) {
+      const room = lab.folder.join(`room${round}`)
+      mkdirSync(room)
+      const calls = Array.from({ length: 8 }, (_, i) => lab.run(gather, room, String(i)))
+      for (const id of calls) await lab.answered(id)
+      expect(lab.pool.size).toBe(8)
+      expect((await lab.call(isFirst)).value).toBe(true)
+      await until(() => lab.pool.size === 1, "the others to end")
+      expect((await lab.call(isFirst)).value).toBe(true)
+    }
+  })
+
   test("moves what is queued behind a call that is stopped, and behind one that ends its thread", async () => {
     await using lab = new ThreadLab({ threadsMax: 1 })
     const spin = await lab.load("for (;;) {}")
