@@ -68,8 +68,12 @@ const scenarios = (isSuite ? allScenarios(stage) : guarding(stage)).filter(({ na
   name.includes(only ?? ""),
 )
 const stolen = watchSteal()
-const taken = await run(scenarios, rounds, (line) => {
-  process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${line}` : `${line}\n`)
+const taken = await run(scenarios, {
+  rounds,
+  areMixed: !stage.extent.isQuick,
+  progress(line) {
+    process.stderr.write(process.stderr.isTTY ? `\r\u001b[2K${line}` : `${line}\n`)
+  },
 })
 if (process.stderr.isTTY) process.stderr.write("\r\u001b[2K")
 const lines = judge(scenarios, taken, baseline)

@@ -11,18 +11,27 @@ export interface Taken {
   spans: readonly Span[] | undefined
 }
 
-/** Measures every figure once a round, in alternating order. Round 0 warms up and is thrown away. */
+/**
+ * Measures every figure once a round, in alternating order. Round 0 warms up and is thrown away. The rounds of all scenarios
+ * are mixed, so that what disturbs the machine for a while falls on one round of each. Short rounds are not: until
+ * the others have had theirs, the engine would have given up what it compiled for the scenario.
+ */
 export async function run(
   scenarios: readonly Scenario[],
-  rounds: number,
-  progress: (line: string) => void,
+  { rounds, areMixed, progress }: RunOptions,
 ): Promise<Map<string, Taken>> {
   const taken = new Map<string, Taken>()
-  for (const isLast of [false, true]) {
-    const together = scenarios.filter((scenario) => (scenario.isLast === true) === isLast)
-    await runTogether(together, rounds, progress, taken)
-  }
+  const groups = areMixed
+    ? [scenarios.filter(({ isLast }) => !isLast), scenarios.filter(({ isLast }) => isLast)]
+    : scenarios.map((scenario) => [scenario])
+  for (const group of groups) await runTogether(group, rounds, progress, taken)
   return taken
+}
+
+interface RunOptions {
+  readonly rounds: number
+  readonly areMixed: boolean
+  readonly progress: (line: string) => void
 }
 
 async function runTogether(
@@ -39,6 +48,7 @@ async function runTogether(
       for (let turn = 0; turn < (scenario.turns ?? 1); turn++) {
         for (const figure of inOrder(scenario, round + turn)) {
           progress(`round ${round} of ${rounds}: ${figure.name}`)
+          Bun.gc(true) // What the figure before it has left is not cleared away at its cost.
           const measured = await figure.measure()
           const value = typeof measured === "number" ? measured : measured.value
           values.set(figure, [...(values.get(figure) ?? []), value])

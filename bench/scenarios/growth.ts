@@ -32,7 +32,7 @@ export function growth({ subject, extent }: Stage): Scenario {
     name: "growth",
     isLast: true,
     turns,
-    roundsMax: extent.isQuick ? 1 : 3,
+    roundsMax: 3,
     figures: [grown(SMALL, async () => {}), ...cases],
     ratios: cases.map(({ name }) => ({
       name: `${name} / one function`,

@@ -53,8 +53,8 @@ export interface Extent {
 
 export const QUICK: Extent = {
   isQuick: true,
-  sequentialCalls: 120,
-  flightMs: 170,
+  sequentialCalls: 500,
+  flightMs: 200,
   turns: 1,
   blockingCalls: 5,
   slowReader: { items: 50_000, length: 1_000, atOnce: 1_000 },

@@ -62,8 +62,7 @@ function run(names: Names, input: Buffer, timeoutMs: number, environment: Enviro
   try {
     return Bun.spawnSync([process.execPath, ...FLAGS, PROGRAM], {
       cwd: PROGRAM_FOLDER,
-      // Lets a compiled program act as `bun`.
-      env: { ...trustOf(environment), BUN_BE_BUN: "1" },
+      env: { ...trustOf(environment), ...BUN },
       stdin: input,
       stdout: "pipe",
       stderr: "pipe",
@@ -136,3 +135,9 @@ const NOT_CONNECTED: ReadonlySet<string> = new Set([
 const PROGRAM = sourcePath("client/blocking/program.js")
 const PROGRAM_FOLDER = sourcePath("client/blocking/")
 const FLAGS = ["--no-install", "--no-env-file"]
+const BUN = {
+  /** Lets a compiled program act as `bun`. */
+  BUN_BE_BUN: "1",
+  /** Getting ready to compile takes a twentieth of the call, and no line of the program runs often. */
+  BUN_JSC_useJIT: "0",
+}
