@@ -1,5 +1,6 @@
 import { BunhouseError } from "../protocol/errors.ts"
 import type { BlockedCall } from "../protocol/extra.ts"
+import type { CancelSource } from "./connection/aborts.ts"
 import type { OwnWay } from "./connection/transport.ts"
 import type { Daemon } from "./daemon.ts"
 import type { Link } from "./link.ts"
@@ -39,6 +40,8 @@ export interface SurroundingCall extends CallContext {
   readonly daemonId: number
   /** Who is blocked while its function is. */
   readonly blocked: BlockedCall
+  /** What `signal` tells, for whoever asks for each call. */
+  readonly cancellation: CancelSource
   /** Milliseconds until the deadline, at least 1; 0 for none. */
   readonly leftMs: number
   /** Its function has returned. What that has left running makes calls of its own. */

@@ -1,4 +1,5 @@
 import { type CallExtra, encodeExtra } from "../protocol/extra.ts"
+import type { CancelSource } from "./connection/aborts.ts"
 import { type SurroundingCall, surroundingCall } from "./context.ts"
 
 /**
@@ -13,7 +14,7 @@ import { type SurroundingCall, surroundingCall } from "./context.ts"
 export interface Nested {
   /** 0: none. */
   readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
+  readonly signal: CancelSource | undefined
   /** The metadata block of the call frame. */
   readonly extra: Uint8Array
   /** Of the call that it is made in, the daemon's id. */
@@ -43,7 +44,7 @@ export function nested(
   if (around.hasEnded || kind === "ending") return { ...call, ...said }
   return {
     timeoutMs: earlier(call.timeoutMs, around.leftMs),
-    signal: call.signal === undefined ? around.signal : either(call.signal, around.signal),
+    signal: call.signal === undefined ? around.cancellation : either(call.signal, around.signal),
     ...said,
   }
 }

@@ -7,6 +7,7 @@ import { isOwnId } from "../protocol/slots.ts"
 import type { Output } from "./output/output-log.ts"
 import { ownDaemon, type SurroundingCall } from "../client/context.ts"
 import type { Daemon } from "../client/daemon.ts"
+import { Cancellation } from "./cancellation.ts"
 import type { CallStreams } from "./call-streams.ts"
 
 /** One running call, as its function sees it. What few functions ask for is made when they ask. */
@@ -43,6 +44,7 @@ export class RunningCall implements SurroundingCall {
   #reportsLeft = PROGRESS_REPORTS_MAX
   #reportedAt = 0
   #deadline: Date | undefined = undefined
+  #cancellation: Cancellation | undefined = undefined
   #controller: AbortController | undefined = undefined
   #cancelled = false
 
@@ -107,9 +109,13 @@ export class RunningCall implements SurroundingCall {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
-      if (this.#cancelled) this.#controller.abort(cancelReason())
+      if (this.#cancelled) this.#controller.abort(this.cancellation.reason)
     }
     return this.#controller.signal
+  }
+
+  get cancellation(): Cancellation {
+    return (this.#cancellation ??= new Cancellation(this.#cancelled))
   }
 
   /** The function is done; its reply comes after this. */
@@ -125,7 +131,8 @@ export class RunningCall implements SurroundingCall {
 
   cancel(): void {
     this.#cancelled = true
-    this.#controller?.abort(cancelReason())
+    this.#cancellation?.abort()
+    this.#controller?.abort(this.cancellation.reason)
     this.streams?.cancel()
   }
 
@@ -158,7 +165,3 @@ export interface CallFacts {
 }
 
 const NOTHING: CallExtra = {}
-
-function cancelReason(): DOMException {
-  return new DOMException("the call was cancelled, or its deadline passed", "AbortError")
-}

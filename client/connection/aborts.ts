@@ -7,14 +7,14 @@ import type { PendingCall } from "./pending.ts"
 export class Aborts {
   readonly #aborted: (call: PendingCall, reason: unknown) => void
   /** Signals of calls that have not ended. */
-  readonly #shared = new Map<AbortSignal, Shared>()
+  readonly #shared = new Map<CancelSource, Shared>()
 
   /** @param aborted is told each call that is here when its signal fires. It must take the call out. */
   constructor(aborted: (call: PendingCall, reason: unknown) => void) {
     this.#aborted = aborted
   }
 
-  add(call: PendingCall, signal: AbortSignal): void {
+  add(call: PendingCall, signal: CancelSource): void {
     const shared = this.#shared.get(signal)
     if (shared !== undefined) {
       shared.calls.add(call)
@@ -37,6 +37,14 @@ export class Aborts {
     this.#shared.delete(signal)
     signal.removeEventListener("abort", shared.listener)
   }
+}
+
+/** What ends a call before its reply: an AbortSignal, or the cancel of the call that it is made in. */
+export interface CancelSource {
+  readonly aborted: boolean
+  readonly reason: unknown
+  addEventListener(type: "abort", listener: () => void): void
+  removeEventListener(type: "abort", listener: () => void): void
 }
 
 interface Shared {

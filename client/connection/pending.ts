@@ -4,6 +4,7 @@ import type { FrameReader } from "../../protocol/frame.ts"
 import type { FrameAssembly } from "../../protocol/parts/frame-assembly.ts"
 import type { PartSender } from "../../protocol/parts/part-sender.ts"
 import type { Credit } from "../../protocol/streams/credit.ts"
+import type { CancelSource } from "./aborts.ts"
 
 /** What a call needs to be sent. */
 export interface OutgoingCall {
@@ -18,7 +19,7 @@ export interface OutgoingCall {
   readonly around?: number | undefined
   /** 0: none. */
   readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
+  readonly signal: CancelSource | undefined
   /** Whoever is told what the function prints; the frame is valid during the call only. `bootId` is for the call's id. */
   readonly logged: ((frame: FrameReader, bootId: string) => void) | undefined
   /** Of a call whose result or arguments are streams. */

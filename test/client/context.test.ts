@@ -24,6 +24,7 @@ describe("context()", () => {
       rootCallId: "boot-1",
       idempotencyKey: undefined,
       signal: new AbortController().signal,
+      cancellation: new AbortController().signal,
       deadline: undefined,
       callId: "boot-1",
       env: "lab",
