@@ -37,15 +37,12 @@ export function nested(
       around: undefined,
     }
   }
-  const said = {
+  const isApart = around.hasEnded || kind === "ending"
+  return {
+    timeoutMs: isApart ? call.timeoutMs : earlier(call.timeoutMs, around.leftMs),
+    signal: isApart ? call.signal : sooner(call.signal, around),
     extra: encodeExtra(placedIn(around, extra, kind === "blocking")),
     around: around.daemonId,
-  }
-  if (around.hasEnded || kind === "ending") return { ...call, ...said }
-  return {
-    timeoutMs: earlier(call.timeoutMs, around.leftMs),
-    signal: call.signal === undefined ? around.cancellation : either(call.signal, around.signal),
-    ...said,
   }
 }
 
@@ -65,6 +62,7 @@ function earlier(timeoutMs: number, leftMs: number): number {
   return Math.min(timeoutMs, leftMs)
 }
 
-function either(own: AbortSignal, around: AbortSignal): AbortSignal {
-  return own === around ? own : AbortSignal.any([own, around])
+function sooner(own: AbortSignal | undefined, around: SurroundingCall): CancelSource {
+  if (own === undefined) return around.cancellation
+  return own === around.signal ? own : AbortSignal.any([own, around.signal])
 }
