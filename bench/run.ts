@@ -21,9 +21,8 @@ export async function run(
   { rounds, areMixed, progress }: RunOptions,
 ): Promise<Map<string, Taken>> {
   const taken = new Map<string, Taken>()
-  const groups = areMixed
-    ? [scenarios.filter(({ isLast }) => !isLast), scenarios.filter(({ isLast }) => isLast)]
-    : scenarios.map((scenario) => [scenario])
+  const [others, last] = [scenarios.filter((s) => !s.isLast), scenarios.filter((s) => s.isLast)]
+  const groups = areMixed ? [others, last] : [...others, ...last].map((scenario) => [scenario])
   for (const group of groups) await runTogether(group, rounds, progress, taken)
   return taken
 }

@@ -45,8 +45,6 @@ export class RunningCall implements SurroundingCall {
   #reportedAt = 0
   #deadline: Date | undefined = undefined
   #cancellation: Cancellation | undefined = undefined
-  #controller: AbortController | undefined = undefined
-  #cancelled = false
 
   constructor(
     about: CallFacts,
@@ -107,15 +105,11 @@ export class RunningCall implements SurroundingCall {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#cancelled) this.#controller.abort(this.cancellation.reason)
-    }
-    return this.#controller.signal
+    return this.cancellation.signal
   }
 
   get cancellation(): Cancellation {
-    return (this.#cancellation ??= new Cancellation(this.#cancelled))
+    return (this.#cancellation ??= new Cancellation())
   }
 
   /** The function is done; its reply comes after this. */
@@ -130,9 +124,7 @@ export class RunningCall implements SurroundingCall {
   }
 
   cancel(): void {
-    this.#cancelled = true
-    this.#cancellation?.abort()
-    this.#controller?.abort(this.cancellation.reason)
+    this.cancellation.abort()
     this.streams?.cancel()
   }
 

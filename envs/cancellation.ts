@@ -1,23 +1,33 @@
 import type { CancelSource } from "../client/connection/aborts.ts"
 
 /**
- * The cancel of a running call, for the calls that its function makes: most of what such a call would cost beside its frames
- * is an AbortSignal that nobody asked for.
+ * The cancel of a running call: for its function as an AbortSignal, and for the calls that the function makes as this
+ * itself. A signal that nobody asked for would be most of what such a call costs beside its frames.
  */
 export class Cancellation implements CancelSource {
-  #aborted: boolean
+  #aborted = false
+  #reason: DOMException | undefined
+  #controller: AbortController | undefined
   readonly #listeners = new Set<() => void>()
-
-  constructor(aborted: boolean) {
-    this.#aborted = aborted
-  }
 
   get aborted(): boolean {
     return this.#aborted
   }
 
+  /** That of the signal, too. */
   get reason(): DOMException {
-    return new DOMException("the call was cancelled, or its deadline passed", "AbortError")
+    return (this.#reason ??= new DOMException(
+      "the call was cancelled, or its deadline passed",
+      "AbortError",
+    ))
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted) this.#controller.abort(this.reason)
+    }
+    return this.#controller.signal
   }
 
   addEventListener(_type: "abort", listener: () => void): void {
@@ -28,9 +38,11 @@ export class Cancellation implements CancelSource {
     this.#listeners.delete(listener)
   }
 
+  /** The function hears of it before its calls fail. */
   abort(): void {
     if (this.#aborted) return
     this.#aborted = true
+    this.#controller?.abort(this.reason)
     for (const listener of this.#listeners) listener()
   }
 }

@@ -71,7 +71,7 @@ const verified = (call: (i: number) => unknown) => (i: number) => {
   if (call(i) !== i) throw new Error("a wrong reply")
 }
 
-/** One run of a program of `floors/`, the way a blocking call runs its own. */
+/** One run of a program of `floors/`, as anybody would run it: without the settings by which a blocking call's starts sooner. */
 const spawned =
   (program: string, ...args: string[]) =>
   () => {

@@ -26,6 +26,7 @@ export interface OutgoingCall {
   readonly flow?: CallFlow
   /** The reply or error frame; valid during the call only. `callId` is the public one, which begins with `bootId`. */
   readonly replied: (frame: FrameReader, callId: () => string, bootId: string) => void
+  /** It must not throw: others that the same signal ends come after it. */
   readonly failed: (error: BunhouseError) => void
 }
 

@@ -64,7 +64,7 @@ export class ThreadLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool.cancelAll()
-    await until(() => this.pool.size <= this.#kept, "all threads to end")
+    await until(() => this.pool.size <= this.#kept, "all threads that are not kept to end")
     this.folder[Symbol.dispose]()
   }
 }

@@ -91,6 +91,24 @@ describe("an AbortSignal", () => {
     expect(counted.listeners).toBe(0)
   })
 
+  test("ends what is left of the calls that share it, again and again", async () => {
+    let calls = 0
+    daemon.onCall = ({ id }, peer) => {
+      if (++calls !== 4) peer.send(batchOf(FrameType.reply, { id }))
+    }
+    const counted = countedSignal()
+    await Promise.all([call(counted.signal), call(counted.signal)])
+    expect(counted.listeners).toBe(0)
+    const third = call(counted.signal)
+    const fourth = caught(call(counted.signal))
+    await third
+    expect(counted.listeners).toBe(1)
+    counted.controller.abort()
+    expect((await fourth).code).toBe("CANCELLED")
+    await until(() => cancels().length === 1, "the cancel")
+    expect(counted.listeners).toBe(0)
+  })
+
   test("is not listened to any more once the call has ended, and then changes nothing", async () => {
     daemon.onCall = ({ id }, peer) => void peer.send(batchOf(FrameType.reply, { id }))
     const counted = countedSignal()
