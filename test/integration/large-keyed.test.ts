@@ -155,7 +155,8 @@ describe("large values of calls with an idempotency key", () => {
       ])
       expect(answers.map((answer) => sameBytes(answer, large))).toEqual([true, true, true])
     })
-    expect(peak / MIB).toBeLessThan(96)
+    // Arguments and results of all three would be 240; some of it is garbage.
+    expect(peak / MIB).toBeLessThan(160)
     expect(runs(mark)).toBe(2)
   }, 60_000)
 })
