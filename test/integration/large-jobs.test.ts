@@ -157,6 +157,7 @@ describe("memory", () => {
       isSame = sameBytes(await (await echoMuch.start(value)).result(), value)
     })
     expect(isSame).toBe(true)
-    expect(peak / MIB).toBeLessThan(64)
+    // Less than one of the values; most of it is garbage.
+    expect(peak / MIB).toBeLessThan(112)
   }, 120_000)
 })
