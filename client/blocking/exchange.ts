@@ -138,6 +138,6 @@ const FLAGS = ["--no-install", "--no-env-file"]
 const BUN = {
   /** Lets a compiled program act as `bun`. */
   BUN_BE_BUN: "1",
-  /** Getting ready to compile takes a twentieth of the call, and no line of the program runs often. */
+  /** Getting ready to compile takes a fifteenth of the call, and no line of the program runs often. */
   BUN_JSC_useJIT: "0",
 }
